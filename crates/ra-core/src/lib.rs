@@ -1,0 +1,29 @@
+//! The words that every part of ra shares.
+//!
+//! Stream specs, stamped blocks, positions on the timeline, clocks, the traits of sources and sinks, typed stream
+//! events, and the account that every frame appears in. This crate depends on no other ra crate, opens nothing and
+//! starts no thread.
+
+mod account;
+mod block;
+mod clock;
+mod error;
+mod event;
+mod position;
+mod sink;
+mod source;
+mod spec;
+mod stats;
+
+pub use account::FrameAccount;
+pub use block::{Block, BlockStamp, PeriodStamp};
+pub use clock::{Clock, SystemClock, VirtualClock};
+pub use error::{SinkError, SourceError, SpecError};
+pub use event::{Gap, GapReason, StreamEvent};
+pub use position::FramePosition;
+pub use sink::{Sink, SinkReport, SinkStart};
+pub use source::{ClockedSource, Granted, PeriodInput, PulledSource, Source};
+pub use spec::{ChannelCount, Ppm, SampleRate, StreamSpec};
+pub use stats::{
+    EngineStats, Level, RealtimeClass, RealtimeGrant, SinkState, SinkStats, SourceState, SourceStats, Stats,
+};

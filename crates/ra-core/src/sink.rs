@@ -1,0 +1,69 @@
+//! What can be fed: the trait of consumers. Implementations live in `ra-sinks`.
+
+use std::path::PathBuf;
+
+use crate::{Block, FramePosition, Gap, SinkError, StreamSpec};
+
+/// What a sink is told before its first block.
+#[derive(Clone, Debug)]
+pub struct SinkStart {
+    /// The sink's name in the engine.
+    pub name: String,
+    /// The format of the blocks to come.
+    pub spec: StreamSpec,
+    /// Frames in a full block; the last block may be shorter.
+    pub block_frames: usize,
+    /// Mix-timeline position of the first frame that it will get.
+    pub position: FramePosition,
+    /// Nanoseconds since the Unix epoch at which that frame was captured, for file names and time stamps.
+    pub unix_ns: i128,
+}
+
+/// A consumer of one bus. The engine gives each its own thread; a slow, failing or panicking sink hurts nobody else.
+///
+/// All methods are called on the sink's own thread, in this order: `start`, then `write`, `gap` and `flush` as things
+/// happen, then `finish` once.
+///
+/// # Real-time safety
+/// Not real-time safe: implementations may allocate, lock and do I/O.
+pub trait Sink: Send {
+    /// Opens what is behind the sink.
+    ///
+    /// # Errors
+    /// [`SinkError`] where it can't be opened: the sink then ends as failed and is not called again.
+    fn start(&mut self, start: &SinkStart) -> Result<(), SinkError>;
+
+    /// Takes one block. Positions only ever grow; every jump between blocks was announced by [`Sink::gap`].
+    ///
+    /// # Errors
+    /// On any error the block counts as dropped. Where [`SinkError::is_fatal`] says so the sink is not called again;
+    /// else it gets the next blocks too, and goes on where it can: a disk that has room again.
+    fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError>;
+
+    /// Learns of frames that will never come, before the block behind them. They count as dropped already.
+    ///
+    /// # Errors
+    /// As for [`Sink::write`].
+    fn gap(&mut self, gap: &Gap) -> Result<(), SinkError>;
+
+    /// Makes what was written visible and durable, as far as the sink promises. Called a few times a second.
+    ///
+    /// # Errors
+    /// As for [`Sink::write`].
+    fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Writes every tail and closes.
+    ///
+    /// # Errors
+    /// [`SinkError`] where the end could not be written; what was written before stays valid.
+    fn finish(&mut self) -> Result<SinkReport, SinkError>;
+}
+
+/// What a sink leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkReport {
+    /// The files that it wrote, in order.
+    pub files: Vec<PathBuf>,
+    /// Remarks for people: underruns of an output, clipped samples.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,178 @@
+//! What the engine says of itself: one snapshot type for the API, the meters and the reports.
+
+use std::path::PathBuf;
+
+use crate::{FrameAccount, Gap};
+
+/// A snapshot of a whole engine.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Stats {
+    /// The mixer.
+    pub engine: EngineStats,
+    /// Every source that is there or was there, in the order in which they came.
+    pub sources: Vec<SourceStats>,
+    /// Every sink that is there or was there, in the order in which they came.
+    pub sinks: Vec<SinkStats>,
+}
+
+/// The mixer's part of a snapshot.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct EngineStats {
+    /// Blocks mixed and published.
+    pub blocks: u64,
+    /// Blocks whose step began more than one block after its deadline.
+    pub late_blocks: u64,
+    /// Times a source ran over or under, and times the mixer woke too late to catch up.
+    pub xruns: u64,
+    /// What the mixer's thread was granted.
+    pub realtime: RealtimeGrant,
+}
+
+/// What the system granted a thread, read back after asking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct RealtimeGrant {
+    /// The scheduling class.
+    pub class: RealtimeClass,
+    /// The priority within the class; 0 where the class has none.
+    pub priority: i32,
+    /// Whether the process's memory is locked against paging.
+    pub memory_locked: bool,
+    /// Why it is not more than this, where something was refused.
+    pub reason: Option<String>,
+}
+
+/// A thread's scheduling class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum RealtimeClass {
+    /// Time-shared with everything else.
+    #[default]
+    Ordinary,
+    /// `SCHED_FIFO`: runs until it waits.
+    Fifo,
+    /// `SCHED_RR`: as above, in turns with its equals.
+    RoundRobin,
+    /// The platform's own class for audio (macOS time constraint, Windows MMCSS). Granted; not readable as a number.
+    Platform,
+    /// No thread: stepped in virtual time or as fast as possible.
+    None,
+}
+
+/// Where a source is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SourceState {
+    /// Being opened, or filling its cushion.
+    #[default]
+    Opening,
+    /// Its sound is in the mix.
+    Live,
+    /// Complete: silent from now on.
+    Ended,
+    /// Gone against its will; the reason says why.
+    Lost,
+    /// Could not be opened, or can't go on; the reason says why.
+    Failed,
+    /// Taken out by command.
+    Removed,
+}
+
+/// Where a sink is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SinkState {
+    /// Being opened.
+    #[default]
+    Opening,
+    /// Taking blocks, or finished well.
+    Ok,
+    /// Refusing blocks or ended by an error; the reason says why.
+    Failed,
+    /// Its code panicked; it is isolated.
+    Panicked,
+    /// Taken out by command.
+    Removed,
+}
+
+/// Peak and RMS of one channel over the last meter interval, as linear amplitudes (1.0 is full scale).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Level {
+    /// The largest absolute sample.
+    pub peak_lin: f32,
+    /// Root of the mean square.
+    pub rms_lin: f32,
+}
+
+impl Level {
+    /// The peak in dBFS; negative infinity for silence.
+    pub fn peak_dbfs(&self) -> f32 {
+        20.0 * self.peak_lin.log10()
+    }
+
+    /// The RMS in dBFS (a full-scale sine reads −3.01); negative infinity for silence.
+    pub fn rms_dbfs(&self) -> f32 {
+        20.0 * self.rms_lin.log10()
+    }
+}
+
+/// One source's part of a snapshot. Frames are in the source's own rate.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SourceStats {
+    /// Its name.
+    pub name: String,
+    /// What it is, for people.
+    pub description: String,
+    /// Where it is in its life.
+    pub state: SourceState,
+    /// Why, where the state alone does not say.
+    pub reason: Option<String>,
+    /// Where its frames are.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub account: FrameAccount,
+    /// Frames of silence that stood in for missing ones, at the engine's rate.
+    pub inserted_frames: u64,
+    /// Samples that were NaN or infinite and became silence.
+    pub non_finite_samples: u64,
+    /// Times it ran over or under.
+    pub xruns: u64,
+    /// Its clock against the master's; `None` while unknown or for a pulled source.
+    pub drift_ppm: Option<f64>,
+    /// What is missing from it, on the mix timeline. Bounded: the first and the latest ones.
+    pub gaps: Vec<Gap>,
+    /// Per channel, behind its inserts and before its gain.
+    pub levels: Vec<Level>,
+}
+
+/// One sink's part of a snapshot. Frames are in the bus's rate.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SinkStats {
+    /// Its name.
+    pub name: String,
+    /// The bus that it hears.
+    pub from: String,
+    /// Where it is in its life.
+    pub state: SinkState,
+    /// Why, where the state alone does not say.
+    pub reason: Option<String>,
+    /// Where its frames are.
+    #[cfg_attr(feature = "serde", serde(flatten))]
+    pub account: FrameAccount,
+    /// What is missing from it, on the mix timeline. Bounded: the first and the latest ones.
+    pub gaps: Vec<Gap>,
+    /// The files that it wrote.
+    pub files: Vec<PathBuf>,
+    /// Remarks for people.
+    pub notes: Vec<String>,
+}
