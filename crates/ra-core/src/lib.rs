@@ -25,5 +25,5 @@ pub use sink::{Sink, SinkReport, SinkStart};
 pub use source::{ClockedSource, Granted, PeriodInput, PulledSource, Source};
 pub use spec::{ChannelCount, Ppm, SampleRate, StreamSpec};
 pub use stats::{
-    EngineStats, Level, RealtimeClass, RealtimeGrant, SinkState, SinkStats, SourceState, SourceStats, Stats,
+    BusStats, EngineStats, Level, RealtimeClass, RealtimeGrant, SinkState, SinkStats, SourceState, SourceStats, Stats,
 };

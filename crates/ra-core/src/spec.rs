@@ -79,11 +79,7 @@ impl ChannelCount {
     /// # Errors
     /// [`SpecError::ChannelCount`] for 0 and for more than [`ChannelCount::MAX`].
     pub fn new(count: u16) -> Result<Self, SpecError> {
-        if (1..=Self::MAX).contains(&count) {
-            Ok(Self(count))
-        } else {
-            Err(SpecError::ChannelCount { actual: count })
-        }
+        if (1..=Self::MAX).contains(&count) { Ok(Self(count)) } else { Err(SpecError::ChannelCount { actual: count }) }
     }
 
     /// The count as an index-sized number.

@@ -12,8 +12,20 @@ pub struct Stats {
     pub engine: EngineStats,
     /// Every source that is there or was there, in the order in which they came.
     pub sources: Vec<SourceStats>,
+    /// The buses that are there, in the order in which they came.
+    pub buses: Vec<BusStats>,
     /// Every sink that is there or was there, in the order in which they came.
     pub sinks: Vec<SinkStats>,
+}
+
+/// One bus's part of a snapshot.
+#[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct BusStats {
+    /// Its name.
+    pub name: String,
+    /// Per channel, behind its inserts: what its sinks hear.
+    pub levels: Vec<Level>,
 }
 
 /// The mixer's part of a snapshot.
