@@ -1,0 +1,103 @@
+//! The input ring: one source's frames on their way to the mixer, and beside them the stamps of their deliveries.
+//! Knows nothing of rates or clocks; the stamps are carried, not read.
+
+mod account;
+mod frame_size;
+mod reader;
+mod writer;
+
+use std::sync::Arc;
+
+use ra_core::{ChannelCount, PeriodStamp};
+
+pub use account::InputMonitor;
+pub use reader::InputReader;
+pub use writer::InputWriter;
+
+use crate::QueueError;
+use account::InputCounters;
+use frame_size::FrameSize;
+
+/// The most samples that an input ring may hold: 256 MiB.
+const MAX_SAMPLES: usize = 1 << 26;
+/// The most stamps that an input ring may hold.
+const MAX_PERIODS: usize = 1 << 20;
+
+/// The sizes of an input ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputConfig {
+    /// Samples in a frame. Default: stereo.
+    pub channels: ChannelCount,
+    /// Frames that the ring holds. Default: 16384 (341 ms at 48 kHz).
+    pub capacity_frames: usize,
+    /// Deliveries whose stamps the ring holds; a delivery without room for its stamp is lost as a whole. Default: 1024,
+    /// enough for the default frames in periods of 16.
+    pub capacity_periods: usize,
+}
+
+impl Default for InputConfig {
+    fn default() -> Self {
+        Self { channels: ChannelCount::STEREO, capacity_frames: 16_384, capacity_periods: 1_024 }
+    }
+}
+
+/// Makes an input ring: the source's end, the mixer's end, and an account for anybody.
+///
+/// All memory is allocated and touched here, so that neither end meets a page fault later.
+///
+/// # Real-time safety
+/// Not real-time safe: allocates.
+///
+/// # Errors
+/// [`QueueError::CapacityFrames`] and [`QueueError::CapacityPeriods`] for a size of 0 or beyond 2^26 samples (256 MiB)
+/// or 2^20 stamps.
+///
+/// # Examples
+/// ```
+/// use ra_core::PeriodInput;
+/// use ra_queue::{InputConfig, input_ring};
+///
+/// let config = InputConfig { capacity_frames: 4, ..InputConfig::default() };
+/// let (mut writer, mut reader, monitor) = input_ring(&config)?;
+/// assert_eq!(writer.push(0, &[0.5; 12]), 4); // six stereo frames were offered, four fit
+///
+/// reader.poll_stamps(&mut |stamp| assert_eq!(stamp.n_frames, 4));
+/// let mut out = [0.0; 12];
+/// assert_eq!(reader.read(&mut out), 4);
+/// let account = monitor.account();
+/// assert_eq!((account.produced_frames, account.delivered_frames, account.dropped_frames), (6, 4, 2));
+/// # Ok::<(), ra_queue::QueueError>(())
+/// ```
+pub fn input_ring(config: &InputConfig) -> Result<(InputWriter, InputReader, InputMonitor), QueueError> {
+    let n_channels = config.channels.get();
+    let max_frames = MAX_SAMPLES / n_channels;
+    if !(1..=max_frames).contains(&config.capacity_frames) {
+        return Err(QueueError::CapacityFrames { actual: config.capacity_frames, max: max_frames });
+    }
+    if !(1..=MAX_PERIODS).contains(&config.capacity_periods) {
+        return Err(QueueError::CapacityPeriods { actual: config.capacity_periods, max: MAX_PERIODS });
+    }
+    let (samples_in, samples_out) = initialised_ring(config.capacity_frames * n_channels, 0.0);
+    let (stamps_in, stamps_out) = initialised_ring(config.capacity_periods, PeriodStamp::default());
+    let frames = FrameSize::new(config.channels);
+    let counters = Arc::new(InputCounters::default());
+    Ok((
+        InputWriter::new(samples_in, stamps_in, frames, Arc::clone(&counters)),
+        InputReader::new(samples_out, stamps_out, frames, config.capacity_periods, Arc::clone(&counters)),
+        InputMonitor::new(counters, config.capacity_frames),
+    ))
+}
+
+/// An empty rtrb ring in which every slot has been written once.
+///
+/// That maps every page before real time begins, and it is what lets [`InputWriter::fill`] lend free slots as `f32`s.
+fn initialised_ring<T: Copy>(capacity: usize, value: T) -> (rtrb::Producer<T>, rtrb::Consumer<T>) {
+    let (mut producer, mut consumer) = rtrb::RingBuffer::new(capacity);
+    let values = vec![value; capacity];
+    let (written, _) = producer.push_partial_slice(&values);
+    debug_assert_eq!(written.len(), capacity);
+    if let Ok(chunk) = consumer.read_chunk(capacity) {
+        chunk.commit_all();
+    }
+    (producer, consumer)
+}
