@@ -1,0 +1,132 @@
+//! Finds a device by its id or as the default, and says what there is where it finds none.
+
+use std::str::FromStr;
+
+use cpal::{
+    DeviceId,
+    traits::{DeviceTrait, HostTrait},
+};
+
+use crate::{DeviceError, Direction};
+
+/// Stands for the default device of the first sound system that has one.
+pub const DEFAULT_DEVICE: &str = "default";
+
+/// Finds a device. May block: it asks the sound system.
+pub(crate) fn find(id: &str, direction: Direction) -> Result<cpal::Device, DeviceError> {
+    if id == DEFAULT_DEVICE { find_default(direction) } else { find_by_id(id, direction) }
+}
+
+fn find_default(direction: Direction) -> Result<cpal::Device, DeviceError> {
+    let mut reasons = Vec::new();
+    for host_id in cpal::available_hosts() {
+        let host = match cpal::host_from_id(host_id) {
+            Ok(host) => host,
+            Err(error) => {
+                reasons.push(format!("{host_id}: {error}"));
+                continue;
+            }
+        };
+        let (device, config) = match direction {
+            Direction::Input => {
+                let device = host.default_input_device();
+                let config = device.as_ref().map(|d| d.default_input_config());
+                (device, config)
+            }
+            Direction::Output => {
+                let device = host.default_output_device();
+                let config = device.as_ref().map(|d| d.default_output_config());
+                (device, config)
+            }
+        };
+        // ALSA always names a default; whether there is one shows only in its format.
+        match (device, config) {
+            (Some(device), Some(Ok(_))) => return Ok(device),
+            (_, Some(Err(error))) => reasons.push(format!("{host_id}: {error}")),
+            _ => reasons.push(format!("{host_id}: it has none")),
+        }
+    }
+    let reason = if reasons.is_empty() { "no sound system".to_owned() } else { reasons.join("; ") };
+    Err(DeviceError::NoDefault { direction, reason })
+}
+
+fn find_by_id(id: &str, direction: Direction) -> Result<cpal::Device, DeviceError> {
+    let found = DeviceId::from_str(id).ok().and_then(|wanted| {
+        let host = cpal::host_from_id(wanted.host()).ok()?;
+        // Not `device_by_id` alone: it takes the first device of that id, in whichever direction.
+        let by_listing = host.devices().ok()?.find(|d| d.id().is_ok_and(|id| id == wanted) && supports(d, direction));
+        by_listing.or_else(|| host.device_by_id(&wanted).filter(|d| supports(d, direction)))
+    });
+    found.ok_or_else(|| {
+        let available = all_ids(direction);
+        DeviceError::NotFound { id: id.to_owned(), direction, nearest: nearest(id, &available), available }
+    })
+}
+
+fn supports(device: &cpal::Device, direction: Direction) -> bool {
+    match direction {
+        Direction::Input => device.supports_input(),
+        Direction::Output => device.supports_output(),
+    }
+}
+
+/// Every id of a direction, without asking the devices for more than their names.
+fn all_ids(direction: Direction) -> Vec<String> {
+    let mut ids = Vec::new();
+    for host in cpal::available_hosts().into_iter().filter_map(|id| cpal::host_from_id(id).ok()) {
+        let devices = host.devices().into_iter().flatten().filter(|d| supports(d, direction));
+        ids.extend(devices.filter_map(|d| d.id().ok()).map(|id| id.to_string()));
+    }
+    ids
+}
+
+/// The id that takes the fewest changes to become, if that is a third of its letters at most.
+fn nearest(id: &str, available: &[String]) -> Option<String> {
+    let wanted: Vec<char> = id.chars().flat_map(char::to_lowercase).collect();
+    let candidates = available.iter().map(|candidate| {
+        let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
+        // Whoever leaves out the sound system's name means the rest.
+        let bare: Vec<char> = letters.iter().copied().skip_while(|&c| c != ':').skip(1).collect();
+        (distance(&wanted, &letters).min(distance(&wanted, &bare)), candidate)
+    });
+    let (changes, best) = candidates.min_by_key(|&(changes, _)| changes)?;
+    (changes * 3 <= wanted.len()).then(|| best.clone())
+}
+
+/// The number of letters to put in, take out or replace (Levenshtein 1966), by the two-row method of Wagner and
+/// Fischer (1974).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_changes() {
+        let between = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
+        assert_eq!(between("kitten", "sitting"), 3);
+        assert_eq!((between("", "abc"), between("abc", ""), between("same", "same")), (3, 3, 0));
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_recognised_and_nonsense_is_not() {
+        let ids = ["pulseaudio:studio.monitor", "pulseaudio:line.monitor", "alsa:hw:CARD=Mic,DEV=0"].map(String::from);
+        assert_eq!(nearest("pulseaudio:studo.monitor", &ids).as_deref(), Some("pulseaudio:studio.monitor"));
+        assert_eq!(nearest("PulseAudio:Line.Monitor", &ids).as_deref(), Some("pulseaudio:line.monitor"));
+        assert_eq!(nearest("studio.monitor", &ids).as_deref(), Some("pulseaudio:studio.monitor"));
+        assert_eq!(nearest("wasapi:{0.0.1}", &ids), None);
+        assert_eq!(nearest("x", &[]), None);
+    }
+}

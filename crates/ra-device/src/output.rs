@@ -1,0 +1,169 @@
+//! Playback: a stream from a [`PeriodOutput`] to a device.
+
+use std::sync::Arc;
+
+use cpal::{I24, OutputCallbackInfo, SampleFormat, U24, traits::DeviceTrait};
+use ra_core::{ChannelCount, Clock, Granted, SampleRate, StreamSpec, SystemClock};
+
+use crate::{
+    DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, PeriodOutput, Probed, StreamCounts, deadline,
+    negotiate::Wish,
+    output_period::OutputPeriod,
+    sample::DeviceSample,
+    status::Status,
+    stream::{OpenStream, Target, distance_ns},
+};
+
+/// Which device to play on, and how. What can't be had is replaced by what can, and [`Granted`] says by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputRequest {
+    /// A device's id, or `"default"` (the default).
+    pub device: String,
+    /// The rate to ask for; the device's own where it is `None` (the default) or not to be had.
+    pub sample_rate: Option<SampleRate>,
+    /// How many channels to ask for; the device's own count where it is `None` (the default) or not to be had.
+    pub channels: Option<ChannelCount>,
+    /// Frames in a period, a wish; `None` (the default) asks for about 20 ms.
+    pub period_frames: Option<u32>,
+}
+
+impl Default for OutputRequest {
+    fn default() -> Self {
+        Self { device: DEFAULT_DEVICE.to_owned(), sample_rate: None, channels: None, period_frames: None }
+    }
+}
+
+impl OutputRequest {
+    fn wish(&self) -> Wish {
+        Wish {
+            sample_rate: self.sample_rate,
+            channels: self.channels.map(ChannelCount::as_u16),
+            highest_channel: None,
+            period_frames: self.period_frames,
+            // cpal gives a server two periods to play from. With 5 ms each a busy machine tears holes into the sound that
+            // PulseAudio's backend does not report.
+            usual_periods_per_second: 50,
+        }
+    }
+}
+
+/// Says what an output would be opened as, without opening it. Blocks for 5 s at most.
+///
+/// # Real-time safety
+/// Not real-time safe: allocates, does I/O.
+///
+/// # Errors
+/// As for [`OutputStream::open`].
+pub fn probe_output(request: &OutputRequest) -> Result<Probed, DeviceError> {
+    let request = request.clone();
+    deadline::run("look at the device", deadline::OPEN_LIMIT, move || {
+        let target = Target::find(&request.device, Direction::Output, &request.wish())?;
+        Ok(Probed { id: target.id, name: target.name, spec: target.choice.spec })
+    })?
+}
+
+/// A playback stream. Closes when dropped: its output is not called from then on; dropping blocks for 2.5 s at most.
+pub struct OutputStream {
+    open: OpenStream,
+}
+
+impl OutputStream {
+    /// Opens a device and makes what plays on it, once it is known which format that has to have. Blocks for 5 s at
+    /// most.
+    ///
+    /// `make` is called on another thread; what it makes is called from the device's callback, with pieces of 1024
+    /// frames at most. It plays nothing before [`OutputStream::start`].
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates, does I/O.
+    ///
+    /// # Errors
+    /// [`DeviceError`]: no such device, refused, or no answer.
+    pub fn open(
+        request: &OutputRequest,
+        make: impl FnOnce(StreamSpec) -> Box<dyn PeriodOutput> + Send + 'static,
+    ) -> Result<Self, DeviceError> {
+        let request = request.clone();
+        deadline::run("open the device", deadline::OPEN_LIMIT, move || {
+            let target = Target::find(&request.device, Direction::Output, &request.wish())?;
+            let spec = target.choice.spec;
+            let status = Arc::new(Status::new());
+            let period = OutputPeriod::new(make(spec), status.clone(), spec.sample_rate, spec.channels.get());
+            let stream = build(&target, period, status.clone())?;
+            Ok(Self { open: OpenStream::new(stream, status, spec, target.label()) })
+        })?
+    }
+
+    /// What the device was opened with.
+    pub fn granted(&self) -> &Granted {
+        self.open.granted()
+    }
+
+    /// Lets it run. Blocks for 5 s at most.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates, does I/O.
+    ///
+    /// # Errors
+    /// [`DeviceError::Refused`], [`DeviceError::TimedOut`].
+    pub fn start(&self) -> Result<(), DeviceError> {
+        self.open.start()
+    }
+
+    /// What happened since the last call. Never blocks.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    pub fn take_events(&mut self) -> Vec<DeviceEvent> {
+        self.open.take_events()
+    }
+
+    /// Why nothing plays any more, if the sound system has said so.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    pub fn loss(&self) -> Option<String> {
+        self.open.loss()
+    }
+
+    /// What the callback has counted.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    pub fn counts(&self) -> StreamCounts {
+        self.open.counts()
+    }
+}
+
+fn build(target: &Target, period: OutputPeriod, status: Arc<Status>) -> Result<cpal::Stream, DeviceError> {
+    match target.choice.format {
+        SampleFormat::I8 => build_typed::<i8>(target, period, status),
+        SampleFormat::I16 => build_typed::<i16>(target, period, status),
+        SampleFormat::I24 => build_typed::<I24>(target, period, status),
+        SampleFormat::I32 => build_typed::<i32>(target, period, status),
+        SampleFormat::I64 => build_typed::<i64>(target, period, status),
+        SampleFormat::U8 => build_typed::<u8>(target, period, status),
+        SampleFormat::U16 => build_typed::<u16>(target, period, status),
+        SampleFormat::U24 => build_typed::<U24>(target, period, status),
+        SampleFormat::U32 => build_typed::<u32>(target, period, status),
+        SampleFormat::U64 => build_typed::<u64>(target, period, status),
+        SampleFormat::F32 => build_typed::<f32>(target, period, status),
+        SampleFormat::F64 => build_typed::<f64>(target, period, status),
+        other => Err(Target::unknown_format(other)),
+    }
+}
+
+fn build_typed<T: DeviceSample>(
+    target: &Target,
+    mut period: OutputPeriod,
+    status: Arc<Status>,
+) -> Result<cpal::Stream, DeviceError> {
+    let on_data = move |data: &mut [T], info: &OutputCallbackInfo| {
+        let stamp = info.timestamp();
+        period.on_period(data, SystemClock.now_ns(), distance_ns(stamp.playback, stamp.callback));
+    };
+    // May be called on the audio thread, hundreds of thousands of times a second.
+    let on_error = move |error: cpal::Error| status.count_error(error.kind());
+    // No timeout of the backend's own: `deadline` has one, and ALSA would take it for one per period.
+    target.device.build_output_stream(target.choice.config, on_data, on_error, None).map_err(Target::refused)
+}

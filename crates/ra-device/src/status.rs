@@ -1,0 +1,305 @@
+//! What callbacks leave behind for the control side: counters in atomics. No text, no queue, nothing that could fill.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+use cpal::ErrorKind;
+
+/// Errors in a row, with no period between them, after which a stream counts as dead. ALSA over a PulseAudio server
+/// that was killed reports 600,000 a second and no loss.
+const DEAD_AFTER_ERRORS: u64 = 100;
+
+/// The kinds of error that a stream is told apart by; the index of its counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+enum Fault {
+    Xrun,
+    Rerouted,
+    RealtimeDenied,
+    NotAvailable,
+    Invalidated,
+    HostGone,
+    Denied,
+    Other,
+}
+
+const N_FAULTS: usize = 8;
+
+impl Fault {
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Xrun => Fault::Xrun,
+            ErrorKind::DeviceChanged => Fault::Rerouted,
+            ErrorKind::RealtimeDenied => Fault::RealtimeDenied,
+            ErrorKind::DeviceNotAvailable => Fault::NotAvailable,
+            ErrorKind::StreamInvalidated => Fault::Invalidated,
+            ErrorKind::HostUnavailable => Fault::HostGone,
+            ErrorKind::PermissionDenied => Fault::Denied,
+            _ => Fault::Other,
+        }
+    }
+}
+
+/// Faults after which no period comes any more.
+const LOSSES: [(Fault, &str); 4] = [
+    (Fault::NotAvailable, "the device is no longer available"),
+    (Fault::Invalidated, "the sound system ended the stream"),
+    (Fault::HostGone, "the sound system is gone"),
+    (Fault::Denied, "access to the device was taken away"),
+];
+
+/// Written by callbacks, read by the control side. All counters are Relaxed: each is only a number, and nothing else
+/// is read on the strength of it.
+#[derive(Debug, Default)]
+pub(crate) struct Status {
+    closed: AtomicBool,
+    faults: [AtomicU64; N_FAULTS],
+    errors_since_period: AtomicU64,
+    periods: AtomicU64,
+    frames: AtomicU64,
+    last_period_ns: AtomicU64,
+    shortest_frames: AtomicU64,
+    longest_frames: AtomicU64,
+    replaced_stamps: AtomicU64,
+    clipped_samples: AtomicU64,
+}
+
+impl Status {
+    pub(crate) fn new() -> Self {
+        Self { shortest_frames: AtomicU64::new(u64::MAX), ..Self::default() }
+    }
+
+    /// From here on callbacks deliver nothing, and errors count for nothing.
+    pub(crate) fn close(&self) {
+        // Release pairs with the Acquire in `is_closed`: a callback that sees the flag also sees what came before it.
+        self.closed.store(true, Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        // Acquire pairs with the Release in `close`.
+        self.closed.load(Acquire)
+    }
+
+    /// Called from cpal's error callback, which may be on the audio thread.
+    pub(crate) fn count_error(&self, kind: ErrorKind) {
+        if !self.is_closed() {
+            self.faults[Fault::of(kind) as usize].fetch_add(1, Relaxed);
+            self.errors_since_period.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Called at the start of each period. One thread at a time writes here, so load and store suffice.
+    pub(crate) fn count_period(&self, now_ns: u64, n_frames: u64, trusted_stamp: bool) {
+        self.errors_since_period.store(0, Relaxed);
+        self.periods.fetch_add(1, Relaxed);
+        self.frames.fetch_add(n_frames, Relaxed);
+        self.last_period_ns.store(now_ns, Relaxed);
+        self.shortest_frames.store(self.shortest_frames.load(Relaxed).min(n_frames), Relaxed);
+        self.longest_frames.store(self.longest_frames.load(Relaxed).max(n_frames), Relaxed);
+        if !trusted_stamp {
+            self.replaced_stamps.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn count_clipped(&self, n_samples: u64) {
+        if n_samples > 0 {
+            self.clipped_samples.fetch_add(n_samples, Relaxed);
+        }
+    }
+
+    fn count_of(&self, fault: Fault) -> u64 {
+        self.faults[fault as usize].load(Relaxed)
+    }
+
+    /// Why no period will come any more, if that is so.
+    pub(crate) fn loss(&self) -> Option<String> {
+        for (fault, reason) in LOSSES {
+            if self.count_of(fault) > 0 {
+                return Some(reason.to_owned());
+            }
+        }
+        let n_errors = self.errors_since_period.load(Relaxed);
+        (n_errors >= DEAD_AFTER_ERRORS).then(|| format!("{n_errors} errors of the sound system without a period"))
+    }
+
+    /// A snapshot; its numbers may be a period apart from each other.
+    pub(crate) fn counts(&self) -> StreamCounts {
+        let periods = self.periods.load(Relaxed);
+        StreamCounts {
+            periods,
+            frames: self.frames.load(Relaxed),
+            last_period_ns: (periods > 0).then(|| self.last_period_ns.load(Relaxed)),
+            shortest_period_frames: if periods == 0 { 0 } else { self.shortest_frames.load(Relaxed) },
+            longest_period_frames: self.longest_frames.load(Relaxed),
+            xruns: self.count_of(Fault::Xrun),
+            replaced_stamps: self.replaced_stamps.load(Relaxed),
+            clipped_samples: self.clipped_samples.load(Relaxed),
+            errors: self.faults.iter().map(|n| n.load(Relaxed)).sum(),
+        }
+    }
+}
+
+/// What a stream has done since it was opened. The callback may count on while it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// Callbacks with sound.
+    pub periods: u64,
+    /// Frames in all of them.
+    pub frames: u64,
+    /// Monotonic nanoseconds of the latest one: a supervisor tells a stalled device by it. `None` before the first.
+    pub last_period_ns: Option<u64>,
+    /// Frames in the shortest period; 0 before the first.
+    pub shortest_period_frames: u64,
+    /// Frames in the longest period.
+    pub longest_period_frames: u64,
+    /// Times the sound system said that it ran over or under.
+    pub xruns: u64,
+    /// Periods whose stamp was in the future or absurdly old, and was replaced.
+    pub replaced_stamps: u64,
+    /// Samples beyond full scale that an output was given.
+    pub clipped_samples: u64,
+    /// Error callbacks of every kind.
+    pub errors: u64,
+}
+
+/// What happened on a stream, besides sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeviceEvent {
+    /// The sound system ran over or under.
+    XrunSeen {
+        /// How many times since the last look.
+        n: u64,
+    },
+    /// The default device is another one now; the stream goes on there.
+    Rerouted,
+    /// The sound system refused real-time scheduling to its own thread.
+    RealtimeDenied,
+    /// Errors that say nothing more precise.
+    ErrorsSeen {
+        /// How many since the last look.
+        n: u64,
+    },
+    /// No sound comes or goes any more: the stream has to be closed and opened again. Said once.
+    Lost {
+        /// What the sound system said.
+        reason: String,
+    },
+}
+
+/// The control side's view: what it has already been told.
+#[derive(Debug, Default)]
+pub(crate) struct Watcher {
+    seen: [u64; N_FAULTS],
+    lost: bool,
+}
+
+impl Watcher {
+    /// What is new since the last call.
+    pub(crate) fn take(&mut self, status: &Status) -> Vec<DeviceEvent> {
+        let mut events = Vec::new();
+        let mut news = |fault: Fault| {
+            let count = status.count_of(fault);
+            count - std::mem::replace(&mut self.seen[fault as usize], count)
+        };
+        let n_xruns = news(Fault::Xrun);
+        if n_xruns > 0 {
+            events.push(DeviceEvent::XrunSeen { n: n_xruns });
+        }
+        if news(Fault::Rerouted) > 0 {
+            events.push(DeviceEvent::Rerouted);
+        }
+        if news(Fault::RealtimeDenied) > 0 {
+            events.push(DeviceEvent::RealtimeDenied);
+        }
+        let n_other = news(Fault::Other);
+        if n_other > 0 {
+            events.push(DeviceEvent::ErrorsSeen { n: n_other });
+        }
+        if !self.lost
+            && let Some(reason) = status.loss()
+        {
+            self.lost = true;
+            events.push(DeviceEvent::Lost { reason });
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_is_counted_and_told_once() {
+        let (status, mut watcher) = (Status::new(), Watcher::default());
+        for kind in [ErrorKind::Xrun, ErrorKind::Xrun, ErrorKind::DeviceChanged, ErrorKind::RealtimeDenied] {
+            status.count_error(kind);
+        }
+        status.count_error(ErrorKind::BackendError);
+        assert_eq!(
+            watcher.take(&status),
+            [
+                DeviceEvent::XrunSeen { n: 2 },
+                DeviceEvent::Rerouted,
+                DeviceEvent::RealtimeDenied,
+                DeviceEvent::ErrorsSeen { n: 1 }
+            ]
+        );
+        assert_eq!(watcher.take(&status), []);
+        assert_eq!((status.counts().xruns, status.counts().errors), (2, 5));
+    }
+
+    #[test]
+    fn each_kind_of_loss_is_a_loss_with_its_reason() {
+        for (kind, reason) in [
+            (ErrorKind::DeviceNotAvailable, LOSSES[0].1),
+            (ErrorKind::StreamInvalidated, LOSSES[1].1),
+            (ErrorKind::HostUnavailable, LOSSES[2].1),
+            (ErrorKind::PermissionDenied, LOSSES[3].1),
+        ] {
+            let (status, mut watcher) = (Status::new(), Watcher::default());
+            status.count_error(kind);
+            assert_eq!(watcher.take(&status), [DeviceEvent::Lost { reason: reason.to_owned() }]);
+            status.count_error(kind);
+            assert_eq!(watcher.take(&status), [], "said once");
+        }
+    }
+
+    #[test]
+    fn a_storm_of_errors_is_a_loss_unless_sound_comes_between() {
+        let (status, mut watcher) = (Status::new(), Watcher::default());
+        for _ in 0..5 {
+            (0..DEAD_AFTER_ERRORS - 1).for_each(|_| status.count_error(ErrorKind::BackendError));
+            status.count_period(1, 1, true);
+        }
+        assert_eq!(watcher.take(&status), [DeviceEvent::ErrorsSeen { n: 5 * (DEAD_AFTER_ERRORS - 1) }]);
+        (0..DEAD_AFTER_ERRORS).for_each(|_| status.count_error(ErrorKind::BackendError));
+        let events = watcher.take(&status);
+        assert!(matches!(&events[..], [DeviceEvent::ErrorsSeen { .. }, DeviceEvent::Lost { .. }]), "{events:?}");
+    }
+
+    #[test]
+    fn what_comes_after_closing_counts_for_nothing() {
+        let (status, mut watcher) = (Status::new(), Watcher::default());
+        status.close();
+        status.count_error(ErrorKind::DeviceNotAvailable); // PipeWire says so at every ordinary close
+        assert_eq!(watcher.take(&status), []);
+    }
+
+    #[test]
+    fn periods_are_counted_with_their_extremes() {
+        let status = Status::new();
+        assert_eq!(status.counts(), StreamCounts::default());
+        status.count_period(10, 480, true);
+        status.count_period(20, 24, false);
+        status.count_period(30, 94_000, true);
+        status.count_clipped(3);
+        let counts = status.counts();
+        assert_eq!((counts.periods, counts.frames, counts.last_period_ns), (3, 94_504, Some(30)));
+        assert_eq!((counts.shortest_period_frames, counts.longest_period_frames), (24, 94_000));
+        assert_eq!((counts.replaced_stamps, counts.clipped_samples), (1, 3));
+    }
+}
