@@ -1,0 +1,310 @@
+//! One recording from its first frame to its end: keeps the file as long as the time it covers. Opens no file.
+//!
+//! Two places on the mix timeline tell everything: `accounted_end`, up to which it is known what happened, and the end of
+//! what the container has taken. What lies between them was lost or refused, is in the log already, and becomes silence
+//! as soon as the container takes it.
+
+use std::{io, path::PathBuf};
+
+use ra_core::{Block, FramePosition, Gap, GapReason, SinkError, SinkReport, SinkStart};
+
+use super::{
+    config::{RecorderConfig, SampleFormat, SyncRhythm},
+    container::{Container, Durability},
+    gap_log::{GapLog, Pushed},
+    levels::Levels,
+    sidecar::{RecordingState, SidecarFile, SidecarReport},
+};
+
+/// How much audio passes between two sidecars that differ in levels and length only. A gap is written at the next flush.
+const SIDECAR_INTERVAL_MS: f64 = 10_000.0;
+
+/// A recording under way.
+pub(crate) struct Take {
+    start: SinkStart,
+    path: PathBuf,
+    format: SampleFormat,
+    container: Box<dyn Container>,
+    accounted_end: FramePosition,
+    gaps: GapLog,
+    clipped_samples: u64,
+    rhythm: Rhythm,
+    sidecar: Option<SidecarPart>,
+    /// Whether the last attempt to get at the file failed; so that it is logged once and not at every block.
+    is_failing: bool,
+    has_ended: bool,
+}
+
+/// What is due when, in frames that the container had taken.
+struct Rhythm {
+    header_interval_frames: u64,
+    sync_interval_frames: Option<u64>,
+    last_publish: u64,
+    last_sync: u64,
+}
+
+struct SidecarPart {
+    file: SidecarFile,
+    levels: Levels,
+    interval_frames: u64,
+    last_written: u64,
+    has_news: bool,
+}
+
+impl Take {
+    /// Begins a recording into `container`, which is the file at `path`, and writes its first sidecar.
+    pub(crate) fn begin(
+        start: &SinkStart,
+        config: &RecorderConfig,
+        path: PathBuf,
+        container: Box<dyn Container>,
+        sidecar: Option<SidecarFile>,
+    ) -> Result<Self, SinkError> {
+        let frames_in = |ms: f64| start.spec.sample_rate.frames_in_ms_ceil(ms) as u64;
+        let sidecar = sidecar.map(|file| SidecarPart {
+            file,
+            levels: Levels::new(start.spec),
+            interval_frames: frames_in(SIDECAR_INTERVAL_MS),
+            last_written: 0,
+            has_news: false,
+        });
+        let mut take = Self {
+            start: start.clone(),
+            path,
+            format: config.format,
+            container,
+            accounted_end: start.position,
+            gaps: GapLog::default(),
+            clipped_samples: 0,
+            rhythm: Rhythm {
+                header_interval_frames: frames_in(config.header_interval_ms.into()),
+                sync_interval_frames: match config.sync {
+                    SyncRhythm::EveryMs(ms) => Some(frames_in(ms.into())),
+                    SyncRhythm::Never => None,
+                },
+                last_publish: 0,
+                last_sync: 0,
+            },
+            sidecar,
+            is_failing: false,
+            has_ended: false,
+        };
+        if let Err(error) = take.write_sidecar(RecordingState::Recording, None) {
+            take.has_ended = true; // the caller takes the files away again
+            return Err(error);
+        }
+        Ok(take)
+    }
+
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Takes a block, behind silence for whatever is missing before it.
+    pub(crate) fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
+        let position = block.stamp.position;
+        let n_frames = block.n_frames() as u64;
+        if block.spec != self.start.spec {
+            return Err(SinkError::Fatal(format!(
+                "{}: a block of {}, expected {}",
+                self.path.display(),
+                block.spec,
+                self.start.spec
+            )));
+        }
+        if self.start.spec.samples(block.n_frames()) != block.samples.len() {
+            return Err(self.misuse(format!("a block of {} samples, expected whole frames", block.samples.len())));
+        }
+        let Some(end) = position.0.checked_add(n_frames).filter(|_| position >= self.accounted_end) else {
+            return Err(self
+                .misuse(format!("a block at frame {}, expected frame {} or later", position.0, self.accounted_end.0)));
+        };
+        // The contract wants jumps announced; one that was not is a gap all the same.
+        self.account_for_loss(position, GapReason::Lagged);
+        self.accounted_end = FramePosition(end);
+        let taken = self.fill_up_to(position).and_then(|()| self.container.append(position, block.samples));
+        match taken {
+            Ok(clipped) => {
+                self.clipped_samples += clipped;
+                if let Some(sidecar) = &mut self.sidecar {
+                    sidecar.levels.add(block.samples);
+                }
+                self.publish_if_due();
+                Ok(())
+            }
+            Err(cause) => {
+                self.log_gap(Gap { at_frame: position, n_frames, reason: GapReason::Refused });
+                Err(self.failed(cause))
+            }
+        }
+    }
+
+    /// Notes a gap and makes it silence.
+    pub(crate) fn gap(&mut self, gap: &Gap) -> Result<(), SinkError> {
+        let Some(end) = gap.at_frame.0.checked_add(gap.n_frames).map(FramePosition) else {
+            return Err(self.misuse(format!("a gap of {} frames at frame {}", gap.n_frames, gap.at_frame.0)));
+        };
+        self.account_for_loss(gap.at_frame, GapReason::Lagged);
+        self.account_for_loss(end, gap.reason);
+        self.fill_up_to(self.accounted_end).map_err(|cause| self.failed(cause))?;
+        self.publish_if_due();
+        Ok(())
+    }
+
+    /// Brings everything into the file, syncs it where that is due, and renews the sidecar where it has news.
+    pub(crate) fn flush(&mut self) -> Result<(), SinkError> {
+        let published = self.fill_up_to(self.accounted_end).and(self.publish());
+        let published = published.map_err(|cause| self.failed(cause));
+        if published.is_ok() {
+            self.recovered();
+        }
+        let taken = self.container.counts().taken_frames;
+        let is_due = self.sidecar.as_ref().is_some_and(|s| s.has_news || taken - s.last_written >= s.interval_frames);
+        let noted = if is_due { self.write_sidecar(RecordingState::Recording, None) } else { Ok(()) };
+        published.and(noted)
+    }
+
+    /// Ends the recording.
+    pub(crate) fn finish(mut self) -> Result<SinkReport, SinkError> {
+        self.end(RecordingState::Finished)?;
+        let mut notes = Vec::new();
+        if self.clipped_samples > 0 {
+            notes.push(format!("{} samples clipped", self.clipped_samples));
+        }
+        if self.gaps.n_gaps() > 0 {
+            notes.push(format!("{} gaps, {} frames of silence", self.gaps.n_gaps(), self.gaps.n_frames()));
+        }
+        Ok(SinkReport { files: vec![self.path.clone()], notes })
+    }
+
+    fn end(&mut self, state: RecordingState) -> Result<(), SinkError> {
+        self.has_ended = true;
+        let durability =
+            if self.rhythm.sync_interval_frames.is_some() { Durability::Durable } else { Durability::Visible };
+        let filled = self.fill_up_to(self.accounted_end);
+        let closed = self.container.close(durability);
+        match filled.and(closed) {
+            Ok(()) => self.write_sidecar(state, None),
+            Err(cause) => {
+                let missing = self.missing_tail_frames();
+                let message = format!("{cause}; the last {missing} frames are not in the file");
+                if let Err(error) = self.write_sidecar(RecordingState::Failed, Some(&message)) {
+                    log::error!("{}: {error}", self.start.name);
+                }
+                Err(SinkError::File { path: self.path.clone(), cause: io::Error::new(cause.kind(), message) })
+            }
+        }
+    }
+
+    /// The timeline's position behind the last frame that the container has taken.
+    fn taken_end(&self) -> FramePosition {
+        self.start.position + self.container.counts().taken_frames
+    }
+
+    fn missing_tail_frames(&self) -> u64 {
+        self.accounted_end.frames_since(self.start.position + self.container.counts().published_frames)
+    }
+
+    /// Notes that everything from where the account ends up to `end` is missing.
+    fn account_for_loss(&mut self, end: FramePosition, reason: GapReason) {
+        let n_frames = end.frames_since(self.accounted_end);
+        if n_frames > 0 {
+            self.log_gap(Gap { at_frame: self.accounted_end, n_frames, reason });
+            self.accounted_end = end;
+        }
+    }
+
+    fn log_gap(&mut self, gap: Gap) {
+        if self.gaps.push(gap) == Pushed::Added {
+            let Gap { at_frame, n_frames, reason } = gap;
+            log::warn!("{}: gap of {n_frames} frames at frame {}: {reason}", self.start.name, at_frame.0);
+        }
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.has_news = true;
+        }
+    }
+
+    fn fill_up_to(&mut self, end: FramePosition) -> io::Result<()> {
+        match end.frames_since(self.taken_end()) {
+            0 => Ok(()),
+            owed => self.container.append_silence(owed),
+        }
+    }
+
+    /// Publishes after a header interval. An error here is no refusal, for the frames are kept: the next flush says it,
+    /// or the next write that finds no room.
+    fn publish_if_due(&mut self) {
+        let taken = self.container.counts().taken_frames;
+        if taken - self.rhythm.last_publish >= self.rhythm.header_interval_frames {
+            match self.publish() {
+                Ok(()) => self.recovered(),
+                Err(cause) => drop(self.failed(cause)),
+            }
+        }
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        let taken = self.container.counts().taken_frames;
+        let is_sync_due = self.rhythm.sync_interval_frames.is_some_and(|n| taken - self.rhythm.last_sync >= n);
+        self.container.publish(if is_sync_due { Durability::Durable } else { Durability::Visible })?;
+        self.rhythm.last_publish = taken;
+        if is_sync_due {
+            self.rhythm.last_sync = taken;
+        }
+        Ok(())
+    }
+
+    fn recovered(&mut self) {
+        if std::mem::take(&mut self.is_failing) {
+            log::info!("{}: {} takes frames again", self.start.name, self.path.display());
+        }
+    }
+
+    fn failed(&mut self, cause: io::Error) -> SinkError {
+        let error = SinkError::File { path: self.path.clone(), cause };
+        if !std::mem::replace(&mut self.is_failing, true) {
+            log::error!("{}: {error}", self.start.name);
+        }
+        error
+    }
+
+    /// A call that the contract rules out. It changes nothing, and the recording goes on.
+    fn misuse(&self, message: String) -> SinkError {
+        SinkError::File { path: self.path.clone(), cause: io::Error::new(io::ErrorKind::InvalidInput, message) }
+    }
+
+    fn write_sidecar(&mut self, state: RecordingState, reason: Option<&str>) -> Result<(), SinkError> {
+        let missing_tail_frames = self.missing_tail_frames();
+        let Some(sidecar) = &mut self.sidecar else { return Ok(()) };
+        let counts = self.container.counts();
+        let report = SidecarReport {
+            start: &self.start,
+            recording: &self.path,
+            format: self.format,
+            state,
+            reason,
+            frames: counts.published_frames,
+            missing_tail_frames,
+            clipped_samples: self.clipped_samples,
+            non_finite_samples: sidecar.levels.non_finite_samples(),
+            levels: &sidecar.levels.over(counts.taken_frames),
+            gaps: &self.gaps,
+        };
+        sidecar.file.replace(&report).map_err(|cause| SinkError::File { path: sidecar.file.path().into(), cause })?;
+        sidecar.last_written = counts.taken_frames;
+        sidecar.has_news = false;
+        Ok(())
+    }
+}
+
+impl Drop for Take {
+    /// A panic between two blocks loses nothing that was taken.
+    fn drop(&mut self) {
+        if !self.has_ended
+            && let Err(error) = self.end(RecordingState::Abandoned)
+        {
+            log::error!("{}: {error}", self.start.name);
+        }
+    }
+}

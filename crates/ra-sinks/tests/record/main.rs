@@ -1,0 +1,12 @@
+//! The recorder from outside: real files, read back by programs that are not ours.
+#![cfg(feature = "record")]
+#![allow(clippy::unwrap_used, reason = "a test may panic, and its helpers with it")]
+
+mod formats;
+mod full_disk;
+mod judges;
+mod kill;
+mod names;
+mod rf64;
+mod sidecar;
+mod signal;
