@@ -1,0 +1,219 @@
+//! The settings of an engine and of its strips: plain data with documented defaults, checked once.
+
+use ra_core::{ChannelCount, SampleRate, StreamSpec};
+pub use ra_dsp::{MonoLaw, Quality};
+pub use ra_queue::FanOutBackend;
+
+use crate::EngineError;
+
+/// The bus that is there by itself.
+pub const MAIN_BUS: &str = "main";
+/// A sink's `from` that begins with this hears one source, aligned and unmixed.
+pub const SOURCE_BUS_PREFIX: &str = "source:";
+
+/// The settings of an engine.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Rate of the mix timeline. Default 48 000 Hz.
+    pub sample_rate: SampleRate,
+    /// Channels of the bus `main`. Default stereo.
+    pub channels: ChannelCount,
+    /// Frames handled in one pass, 16 to 8192. Default 128.
+    pub block_frames: usize,
+    /// How long each bus's ring holds what its consumers have not read yet, in milliseconds, 50 to 60 000.
+    /// Default 2000.
+    pub ring_ms: f64,
+    /// From capture to the mix point, for clocked sources. Default [`Latency::Auto`].
+    pub latency: Latency,
+    /// Of the resamplers. Default `balanced`.
+    pub quality: Quality,
+    /// How long gain, pan, mute and solo take to change, in milliseconds, 1 to 1000. Default 10.
+    pub ramp_ms: f64,
+    /// What the mixer's thread asks the system for. What it got is in [`ra_core::RealtimeGrant`].
+    pub realtime: RealtimeRequest,
+    /// The ring behind each bus. Default our own.
+    pub fan_out: FanOutBackend,
+    /// How long [`crate::Engine::stop`] waits for a source or sink that does not end, in milliseconds. Default 5000.
+    pub stop_timeout_ms: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: SampleRate::HZ_48000,
+            channels: ChannelCount::STEREO,
+            block_frames: 128,
+            ring_ms: 2000.0,
+            latency: Latency::Auto,
+            quality: Quality::Balanced,
+            ramp_ms: 10.0,
+            realtime: RealtimeRequest::default(),
+            fan_out: FanOutBackend::Ring,
+            stop_timeout_ms: 5000,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// Rate and channels of the bus `main`.
+    pub fn main_spec(&self) -> StreamSpec {
+        StreamSpec { sample_rate: self.sample_rate, channels: self.channels }
+    }
+
+    /// Blocks that each bus's ring holds.
+    pub fn ring_blocks(&self) -> usize {
+        self.sample_rate.frames_in_ms_ceil(self.ring_ms).div_ceil(self.block_frames).max(8)
+    }
+
+    /// Frames that a gain change takes.
+    pub fn ramp_frames(&self) -> u32 {
+        self.sample_rate.frames_in_ms_ceil(self.ramp_ms) as u32
+    }
+
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// [`EngineError::Setting`] names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), EngineError> {
+        let bound = |ok: bool, key, actual: String, expected| {
+            if ok { Ok(()) } else { Err(EngineError::Setting { key, actual, expected }) }
+        };
+        let in_range = |value: f64, low: f64, high: f64| (low..=high).contains(&value);
+        bound(
+            (16..=8192).contains(&self.block_frames),
+            "block_frames",
+            self.block_frames.to_string(),
+            "16 to 8192 frames",
+        )?;
+        bound(in_range(self.ring_ms, 50.0, 60_000.0), "ring_ms", self.ring_ms.to_string(), "50 to 60000 ms")?;
+        bound(in_range(self.ramp_ms, 1.0, 1000.0), "ramp_ms", self.ramp_ms.to_string(), "1 to 1000 ms")?;
+        if let Latency::Ms(ms) = self.latency {
+            bound(in_range(ms, 1.0, 10_000.0), "latency_ms", ms.to_string(), "\"auto\" or 1 to 10000 ms")?;
+        }
+        if let RealtimeRequest::Fifo { priority } = self.realtime {
+            bound((1..=99).contains(&priority), "realtime priority", priority.to_string(), "1 to 99")?;
+        }
+        Ok(())
+    }
+}
+
+/// How long sound may take from capture to the mix point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Latency {
+    /// The least that covers what is seen: 20 ms or two device periods, and more after an underrun.
+    Auto,
+    /// Fixed, in milliseconds.
+    Ms(f64),
+}
+
+impl Latency {
+    /// What it begins with, in milliseconds.
+    pub fn nominal_ms(self) -> f64 {
+        match self {
+            Latency::Auto => 20.0,
+            Latency::Ms(ms) => ms,
+        }
+    }
+}
+
+/// What the mixer's thread asks the system for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RealtimeRequest {
+    /// `SCHED_FIFO` (or the platform's class for audio) and locked memory.
+    Fifo {
+        /// 1 to 99.
+        priority: i32,
+    },
+    /// An ordinary thread.
+    Ordinary,
+}
+
+impl Default for RealtimeRequest {
+    fn default() -> Self {
+        RealtimeRequest::Fifo { priority: 70 }
+    }
+}
+
+/// The settings of a source's strip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceConfig {
+    /// Its name, unique among the sources.
+    pub name: String,
+    /// Gain in decibels, −120 to +40. Default 0.
+    pub gain_db: f32,
+    /// −1 is left, 0 the centre, 1 right. Default 0.
+    pub pan: f32,
+    /// Silent on every bus. Default off.
+    pub mute: bool,
+    /// While any source is soloed, those that are not are silent. Default off.
+    pub solo: bool,
+    /// The buses that it is routed to. Default `main`.
+    pub to: Vec<String>,
+    /// What mono is attenuated by at the centre of a stereo bus. Default −3 dB.
+    pub mono_law: MonoLaw,
+}
+
+impl SourceConfig {
+    /// The defaults, with a name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            gain_db: 0.0,
+            pan: 0.0,
+            mute: false,
+            solo: false,
+            to: vec![MAIN_BUS.to_owned()],
+            mono_law: MonoLaw::Minus3Db,
+        }
+    }
+}
+
+/// The settings of a bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusConfig {
+    /// Its name, unique among the buses.
+    pub name: String,
+    /// Its channels.
+    pub channels: ChannelCount,
+}
+
+/// The settings of a sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkConfig {
+    /// Its name, unique among the sinks.
+    pub name: String,
+    /// The bus that it hears, or `source:NAME` for one source, aligned and unmixed, before its gain. Default `main`.
+    pub from: String,
+    /// How often its thread looks for new blocks. Default normal.
+    pub class: ConsumerClass,
+}
+
+impl SinkConfig {
+    /// The defaults, with a name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), from: MAIN_BUS.to_owned(), class: ConsumerClass::Normal }
+    }
+}
+
+/// How much a consumer matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConsumerClass {
+    /// Looks for new blocks every 5 ms.
+    Critical,
+    /// Every 10 ms.
+    #[default]
+    Normal,
+    /// Every 40 ms.
+    BestEffort,
+}
+
+impl ConsumerClass {
+    /// Nanoseconds between two looks at the ring.
+    pub const fn poll_ns(self) -> u64 {
+        match self {
+            ConsumerClass::Critical => 5_000_000,
+            ConsumerClass::Normal => 10_000_000,
+            ConsumerClass::BestEffort => 40_000_000,
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Feeds one sink from its bus. Whatever the sink does — fail, panic, take its time — nobody else notices.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ra_core::{Block, FramePosition, Gap, GapReason, Sink, SinkError, SinkReport, SinkStart, SinkState, StreamSpec};
+use ra_queue::{BlockReader, ReadOutcome};
+
+use crate::sink_shared::SinkShared;
+
+/// Blocks that are handed on before the caller gets to look around.
+const BLOCKS_PER_DRAIN: usize = 64;
+
+/// Turns a mix-timeline position into the time of day, in nanoseconds since the Unix epoch.
+pub(crate) type UnixTimeOf = Arc<dyn Fn(FramePosition) -> i128 + Send + Sync>;
+
+/// A sink, its cursor in the bus's ring, and what it has seen so far.
+pub(crate) struct Consumer {
+    name: String,
+    spec: StreamSpec,
+    reader: Box<dyn BlockReader>,
+    buffer: Vec<f32>,
+    sink: Box<dyn Sink>,
+    phase: Phase,
+    /// Where the next block should stand.
+    expected: Option<FramePosition>,
+    /// Frames behind this one are not for the sink.
+    end: Option<FramePosition>,
+    lagged: bool,
+    unix_time_of: UnixTimeOf,
+    pub(crate) shared: Arc<SinkShared>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    New,
+    Open,
+    Done,
+}
+
+/// What a look at the ring led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// There may be more.
+    More,
+    /// Nothing is left for now.
+    Idle,
+    /// The bus has ended and everything was handed on.
+    Ended,
+    /// The sink is not called again.
+    Dead,
+}
+
+impl Consumer {
+    pub(crate) fn new(
+        start: ConsumerStart,
+        reader: Box<dyn BlockReader>,
+        sink: Box<dyn Sink>,
+        shared: Arc<SinkShared>,
+    ) -> Self {
+        let ConsumerStart { name, spec, block_frames, unix_time_of } = start;
+        let buffer = vec![0.0; spec.samples(block_frames)];
+        Self {
+            name,
+            spec,
+            reader,
+            buffer,
+            sink,
+            phase: Phase::New,
+            expected: None,
+            end: None,
+            lagged: false,
+            unix_time_of,
+            shared,
+        }
+    }
+
+    /// Opens the sink for a stream that begins at `position`.
+    pub(crate) fn open_at(&mut self, position: FramePosition) -> Result<(), SinkError> {
+        let start = SinkStart {
+            name: self.name.clone(),
+            spec: self.spec,
+            block_frames: self.spec.frames(self.buffer.len()),
+            position,
+            unix_ns: (self.unix_time_of)(position),
+        };
+        self.phase = Phase::Open;
+        self.expected = Some(position);
+        match self.call(|sink| sink.start(&start)) {
+            Ok(()) => {
+                self.shared.set_state(SinkState::Ok, None);
+                Ok(())
+            }
+            Err(cause) => {
+                self.die(SinkState::Failed, &cause);
+                Err(cause)
+            }
+        }
+    }
+
+    /// Frames from `end` on are not for the sink: the last block is cut there.
+    pub(crate) fn end_at(&mut self, end: FramePosition) {
+        self.end = Some(end);
+    }
+
+    /// Opens the sink at the first block, if there is one already. `None`: not yet, or the bus ended without a block.
+    pub(crate) fn open_at_first_block(&mut self) -> Option<Result<(), SinkError>> {
+        match self.reader.read(&mut self.buffer) {
+            ReadOutcome::Block(stamp) => Some(self.open_at(stamp.position).inspect(|()| {
+                let _ = self.hand_on(stamp);
+            })),
+            ReadOutcome::Lagged { n_blocks } => {
+                self.lose(n_blocks);
+                None
+            }
+            ReadOutcome::Empty => None,
+            ReadOutcome::Closed => Some(self.open_at(FramePosition(0))),
+        }
+    }
+
+    /// Hands on what waits in the ring.
+    pub(crate) fn drain(&mut self) -> Drained {
+        for _ in 0..BLOCKS_PER_DRAIN {
+            if self.phase != Phase::Open {
+                return Drained::Dead;
+            }
+            match self.reader.read(&mut self.buffer) {
+                ReadOutcome::Block(stamp) => {
+                    if let Some(dead) = self.hand_on(stamp) {
+                        return dead;
+                    }
+                }
+                ReadOutcome::Lagged { n_blocks } => self.lose(n_blocks),
+                ReadOutcome::Empty => return Drained::Idle,
+                ReadOutcome::Closed => return Drained::Ended,
+            }
+        }
+        Drained::More
+    }
+
+    /// Lets the sink make durable what it was given.
+    pub(crate) fn flush(&mut self) {
+        if self.phase == Phase::Open
+            && let Err(cause) = self.call(|sink| sink.flush())
+        {
+            self.complain(&cause);
+        }
+    }
+
+    /// Lets the sink write its tail and close; whatever still waits in the ring is counted as dropped.
+    pub(crate) fn finish(&mut self) -> Option<SinkReport> {
+        let was_open = std::mem::replace(&mut self.phase, Phase::Done) == Phase::Open;
+        self.shared.freeze();
+        if !was_open {
+            return None;
+        }
+        match self.call(|sink| sink.finish()) {
+            Ok(report) => {
+                self.shared.finished(&report);
+                Some(report)
+            }
+            Err(cause) => {
+                if self.shared.state() != SinkState::Panicked {
+                    log::error!("sink {}: {cause}", self.name);
+                    self.shared.set_state(SinkState::Failed, Some(cause.to_string()));
+                }
+                None
+            }
+        }
+    }
+
+    fn block_frames(&self) -> u64 {
+        self.spec.frames(self.buffer.len()) as u64
+    }
+
+    /// The reader was overtaken. Where the hole is, the next block's position tells.
+    fn lose(&mut self, n_blocks: u64) {
+        self.lagged = true;
+        self.shared.drop_frames(n_blocks * self.block_frames());
+    }
+
+    /// Hands the block in the buffer to the sink, after telling of the hole in front of it. `Some` when the sink is dead.
+    fn hand_on(&mut self, stamp: ra_core::BlockStamp) -> Option<Drained> {
+        let block_frames = self.block_frames();
+        let expected = self.expected.unwrap_or(stamp.position);
+        let n_missing = stamp.position.frames_since(expected);
+        if n_missing > 0 {
+            let reason = if self.lagged { GapReason::Lagged } else { GapReason::MixerLate };
+            let gap = Gap { at_frame: expected, n_frames: n_missing, reason };
+            self.shared.log_gap(gap);
+            if let Err(cause) = self.call(|sink| sink.gap(&gap))
+                && self.complain(&cause)
+            {
+                self.shared.drop_frames(block_frames);
+                return Some(Drained::Dead);
+            }
+        }
+        self.lagged = false;
+        self.expected = Some(stamp.position + block_frames);
+        let wanted = self.end.map_or(block_frames, |end| end.frames_since(stamp.position).min(block_frames));
+        if wanted > 0 {
+            let n_samples = self.spec.samples(wanted as usize);
+            let Self { sink, buffer, spec, .. } = self;
+            let block = Block { stamp, spec: *spec, samples: &buffer[..n_samples] };
+            if let Err(cause) = guard(|| sink.write(&block)) {
+                self.shared.refuse(Gap {
+                    at_frame: stamp.position,
+                    n_frames: block_frames,
+                    reason: GapReason::Refused,
+                });
+                return self.complain(&cause).then_some(Drained::Dead);
+            }
+            self.shared.deliver(wanted);
+        }
+        self.shared.cut(block_frames - wanted);
+        None
+    }
+
+    fn call<T>(&mut self, work: impl FnOnce(&mut dyn Sink) -> Result<T, SinkError>) -> Result<T, SinkError> {
+        let sink = &mut *self.sink;
+        guard(|| work(sink))
+    }
+
+    /// Notes an error; true when it ends the sink.
+    fn complain(&mut self, cause: &SinkError) -> bool {
+        let panicked = matches!(cause, SinkError::Fatal(message) if message.starts_with(PANICKED));
+        if panicked || cause.is_fatal() {
+            self.die(if panicked { SinkState::Panicked } else { SinkState::Failed }, cause);
+            return true;
+        }
+        if self.shared.set_state(SinkState::Failed, Some(cause.to_string())) {
+            log::error!("sink {}: {cause}", self.name);
+        }
+        false
+    }
+
+    fn die(&mut self, state: SinkState, cause: &SinkError) {
+        log::error!("sink {}: {cause}", self.name);
+        self.shared.set_state(state, Some(cause.to_string()));
+        self.shared.freeze();
+        self.phase = Phase::Done;
+    }
+}
+
+/// What a consumer is made from.
+pub(crate) struct ConsumerStart {
+    pub(crate) name: String,
+    pub(crate) spec: StreamSpec,
+    pub(crate) block_frames: usize,
+    pub(crate) unix_time_of: UnixTimeOf,
+}
+
+const PANICKED: &str = "panicked: ";
+
+/// Runs the sink's code; a panic becomes a fatal error.
+fn guard<T>(work: impl FnOnce() -> Result<T, SinkError>) -> Result<T, SinkError> {
+    // Unwind safety: after a panic the sink is never called again, only dropped.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "without a message".to_owned());
+        Err(SinkError::Fatal(format!("{PANICKED}{message}")))
+    })
+}

@@ -1,0 +1,314 @@
+//! The control side: knows every source, bus and sink by name, and tells the mixer what to do.
+//!
+//! A state machine: it takes commands and completions, and emits requests. It owns no thread and blocks on nothing;
+//! opening, closing and joining are requests that a driver carries out. It builds what the mixer needs, and frees what the
+//! mixer gives back.
+
+mod buses;
+mod inserts;
+mod sinks;
+mod snapshot;
+mod sources;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ra_core::{Clock, ClockedSource, FramePosition, Granted, RealtimeGrant, SinkError, SourceError};
+use ra_queue::InputWriter;
+use rtrb::{Consumer as RingConsumer, Producer, RingBuffer};
+
+use crate::command::Command;
+use crate::consumer::Consumer;
+use crate::feeder::Feeder;
+use crate::rt::command::{
+    COMMAND_CAPACITY, EVENT_CAPACITY, MAX_BUSES, MAX_INSERTS, MAX_ROUTES, MAX_SOURCES, MixerCommand, MixerEvent,
+    Retired, SourceId,
+};
+use crate::rt::counters::EngineCounters;
+use crate::rt::mixer::{Mixer, MixerPorts, MixerShape};
+use crate::timeline::Timeline;
+use crate::{BusConfig, ConsumerClass, EngineConfig, EngineError, MAIN_BUS};
+
+use buses::BusEntry;
+use sinks::SinkEntry;
+pub(crate) use sinks::SinkNumber;
+use sources::SourceEntry;
+
+/// The most boxes that can be on the mixer's side at once, so that its way back is never full.
+const MAX_OUTSTANDING: usize = 16 * 1024;
+/// How far a feeder reads ahead, in milliseconds.
+const READ_AHEAD_MS: f64 = 500.0;
+/// Levels are shown this often, in milliseconds.
+const METER_INTERVAL_MS: f64 = 50.0;
+
+/// What a driver is asked to do where blocking hurts nobody. Each is answered by one or more [`Completion`]s.
+pub(crate) enum Request {
+    StartClocked { id: SourceId, name: String, source: Box<dyn ClockedSource>, input: InputWriter },
+    StopClocked { id: SourceId, name: String, source: Box<dyn ClockedSource> },
+    RunFeeder { id: SourceId, name: String, feeder: Feeder },
+    RunConsumer(ConsumerRun),
+}
+
+/// A consumer that is to get a thread.
+pub(crate) struct ConsumerRun {
+    pub(crate) number: SinkNumber,
+    pub(crate) name: String,
+    pub(crate) consumer: Consumer,
+    pub(crate) class: ConsumerClass,
+    /// Where its first block stands; `None`: wherever the next one does.
+    pub(crate) opens_at: Option<FramePosition>,
+    /// Set when it is to hand on what waits, and end.
+    pub(crate) leave: Arc<AtomicBool>,
+}
+
+/// What became of a request.
+pub(crate) enum Completion {
+    ClockedStarted {
+        id: SourceId,
+        source: Box<dyn ClockedSource>,
+        result: Result<Granted, SourceError>,
+    },
+    ClockedStopped {
+        id: SourceId,
+    },
+    /// The first frames are in the ring, or there are none.
+    FeederPrimed {
+        id: SourceId,
+    },
+    SinkOpened {
+        number: SinkNumber,
+        result: Result<(), SinkError>,
+    },
+    SinkEnded {
+        number: SinkNumber,
+    },
+    /// No thread could be had.
+    NoThread {
+        what: Threadless,
+        message: String,
+    },
+}
+
+/// Whose thread could not be had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Threadless {
+    Source(SourceId),
+    Sink(SinkNumber),
+}
+
+/// All that the control side knows.
+pub(crate) struct Control {
+    config: EngineConfig,
+    clock: Arc<dyn Clock>,
+    timeline: Arc<Timeline>,
+    counters: Arc<EngineCounters>,
+    to_mixer: Producer<MixerCommand>,
+    /// Commands that found the ring to the mixer full, in their order.
+    waiting: VecDeque<MixerCommand>,
+    retired: RingConsumer<Retired>,
+    events: RingConsumer<MixerEvent>,
+    outstanding: usize,
+    requests: VecDeque<Request>,
+    sources: Vec<SourceEntry>,
+    buses: Vec<BusEntry>,
+    sinks: Vec<SinkEntry>,
+    next_source: u32,
+    next_insert: u32,
+    next_sink: u32,
+    stopping: bool,
+    grant: RealtimeGrant,
+    /// What the ring of a pulled source holds, in the engine's frames.
+    read_ahead_frames: usize,
+}
+
+impl Control {
+    /// A control side and its mixer, with the bus `main`.
+    pub(crate) fn new(
+        config: EngineConfig,
+        clock: Arc<dyn Clock>,
+        timeline: Arc<Timeline>,
+    ) -> Result<(Self, Mixer), EngineError> {
+        config.check()?;
+        let (to_mixer, commands) = RingBuffer::new(COMMAND_CAPACITY);
+        let (retired_in, retired) = RingBuffer::new(MAX_OUTSTANDING);
+        let (events_in, events) = RingBuffer::new(EVENT_CAPACITY);
+        let counters = Arc::new(EngineCounters::default());
+        let meter_blocks = config.sample_rate.frames_in_ms_ceil(METER_INTERVAL_MS).div_ceil(config.block_frames) as u64;
+        let shape = MixerShape {
+            sample_rate: config.sample_rate,
+            block_frames: config.block_frames,
+            ramp_frames: config.ramp_frames(),
+            ring_ns: (config.ring_ms * 1e6) as u64,
+            latency_ns: (config.latency.nominal_ms() * 1e6) as u64,
+            meter_blocks,
+        };
+        let ports = MixerPorts { commands, retired: retired_in, events: events_in, counters: Arc::clone(&counters) };
+        let read_ahead_frames = config.sample_rate.frames_in_ms_ceil(READ_AHEAD_MS).max(4 * config.block_frames);
+        let mut control = Self {
+            read_ahead_frames,
+            config,
+            clock,
+            timeline,
+            counters,
+            to_mixer,
+            waiting: VecDeque::new(),
+            retired,
+            events,
+            outstanding: 0,
+            requests: VecDeque::new(),
+            sources: Vec::new(),
+            buses: Vec::new(),
+            sinks: Vec::new(),
+            next_source: 0,
+            next_insert: 0,
+            next_sink: 0,
+            stopping: false,
+            grant: RealtimeGrant::default(),
+        };
+        control.add_bus(BusConfig { name: MAIN_BUS.to_owned(), channels: control.config.channels })?;
+        Ok((control, Mixer::new(shape, ports)))
+    }
+
+    /// Carries out a command, or refuses it, and answers.
+    pub(crate) fn handle(&mut self, command: Command) {
+        // A dropped reply means that the caller does not care any more: the answer has nowhere to go.
+        match command {
+            Command::AddBus { config, reply } => drop(reply.send(self.add_bus(config))),
+            Command::RemoveBus { name, reply } => drop(reply.send(self.remove_bus(&name))),
+            Command::AddSource { config, source, reply } => self.add_source(config, source, Some(reply)),
+            Command::RemoveSource { name, reply } => drop(reply.send(self.remove_source(&name))),
+            Command::SetSource { name, change, reply } => drop(reply.send(self.set_source(&name, change))),
+            Command::AddSink { config, sink, reply } => self.add_sink(config, sink, Some(reply)),
+            Command::RemoveSink { name, reply } => self.remove_sink(&name, reply),
+            Command::AddInsert { strip, insert, reply } => drop(reply.send(self.add_insert(&strip, insert))),
+            Command::RemoveInsert { strip, id, reply } => drop(reply.send(self.remove_insert(&strip, id))),
+            Command::Subscribe { from, reply } => drop(reply.send(self.subscribe(&from))),
+            Command::ReadStats { reply } => drop(reply.send(Ok(self.stats()))),
+        }
+    }
+
+    /// Learns what became of a request.
+    pub(crate) fn complete(&mut self, completion: Completion) {
+        match completion {
+            Completion::ClockedStarted { id, source, result } => self.clocked_started(id, source, result),
+            Completion::ClockedStopped { id } => self.clocked_stopped(id),
+            Completion::FeederPrimed { id } => self.feeder_primed(id),
+            Completion::SinkOpened { number, result } => self.sink_opened(number, result),
+            Completion::SinkEnded { number } => self.sink_ended(number),
+            Completion::NoThread { what: Threadless::Source(id), message } => self.source_without_thread(id, &message),
+            Completion::NoThread { what: Threadless::Sink(number), message } => {
+                self.sink_without_thread(number, &message);
+            }
+        }
+    }
+
+    /// Does what time brings: frees what the mixer gave back, keeps what it saw, and looks after the sources.
+    pub(crate) fn tick(&mut self) {
+        while let Ok(retired) = self.retired.pop() {
+            self.take_back(retired);
+        }
+        while let Ok(event) = self.events.pop() {
+            match event {
+                MixerEvent::SourceGap(id, gap) => self.source_gap(id, gap),
+                MixerEvent::SourceEnded(id) => self.source_ended(id),
+            }
+        }
+        self.poll_clocked_sources();
+        self.send_waiting();
+    }
+
+    /// The next thing that a driver is to do.
+    pub(crate) fn take_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// Lets feeders read that far ahead, from the next source on.
+    pub(crate) fn read_ahead_blocks(&mut self, n_blocks: usize) {
+        self.read_ahead_frames = n_blocks * self.config.block_frames;
+    }
+
+    /// What the mixer's thread was granted.
+    pub(crate) fn set_grant(&mut self, grant: RealtimeGrant) {
+        self.grant = grant;
+    }
+
+    /// From now on only the end is prepared: clocked sources are stopped so that what they delivered can be mixed.
+    pub(crate) fn begin_stop(&mut self) {
+        self.stopping = true;
+        self.stop_clocked_sources();
+    }
+
+    /// Whether everything that a driver was asked for has been answered.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.requests.is_empty() && self.sources_are_closed() && self.sinks_have_ended()
+    }
+
+    /// Tells the mixer, in order; where its ring is full the command waits for the next tick.
+    fn tell(&mut self, command: MixerCommand) {
+        self.outstanding += boxes_in(&command);
+        self.waiting.push_back(command);
+        self.send_waiting();
+    }
+
+    /// Lets a mixer that has not begun carry out everything that it was told.
+    pub(crate) fn prepare(&mut self, mixer: &mut Mixer) {
+        loop {
+            mixer.prepare();
+            self.tick();
+            if self.waiting.is_empty() && self.to_mixer.slots() == COMMAND_CAPACITY {
+                return;
+            }
+        }
+    }
+
+    fn send_waiting(&mut self) {
+        while let Some(command) = self.waiting.pop_front() {
+            if let Err(rtrb::PushError::Full(command)) = self.to_mixer.push(command) {
+                self.waiting.push_front(command);
+                return;
+            }
+        }
+    }
+
+    /// Boxes that are on the mixer's side.
+    #[cfg(test)]
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// Whether one more box may go to the mixer's side.
+    fn has_room(&self) -> bool {
+        self.outstanding + 2 + MAX_ROUTES + MAX_INSERTS < MAX_OUTSTANDING
+    }
+
+    fn take_back(&mut self, retired: Retired) {
+        let n_boxes = match &retired {
+            Retired::Source(strip) => 1 + strip.routes.len() + strip.chain.len(),
+            Retired::Bus(bus) => 1 + bus.chain.len(),
+            Retired::Route(_) | Retired::Gains(_) | Retired::Insert(_) => 1,
+        };
+        self.outstanding = self.outstanding.saturating_sub(n_boxes);
+        match retired {
+            Retired::Source(strip) => self.source_retired(strip),
+            Retired::Bus(bus) => self.bus_retired(bus.id),
+            Retired::Route(route) => drop(route),
+            Retired::Gains(gains) => drop(gains),
+            Retired::Insert(insert) => drop(insert),
+        }
+    }
+}
+
+/// Boxes that come back one by one.
+fn boxes_in(command: &MixerCommand) -> usize {
+    match command {
+        MixerCommand::AddSource(strip) => 1 + strip.routes.len(),
+        MixerCommand::AddBus(_)
+        | MixerCommand::AddRoute(..)
+        | MixerCommand::SetGains { .. }
+        | MixerCommand::AddInsert(..) => 1,
+        _ => 0,
+    }
+}
+
+const _: () = assert!(MAX_SOURCES + MAX_BUSES + COMMAND_CAPACITY < MAX_OUTSTANDING);

@@ -1,0 +1,160 @@
+//! Sinks: each gets a consumer with a cursor and a thread of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ra_core::{FramePosition, Sink, SinkError, SinkState};
+use ra_queue::Join;
+
+use super::{ConsumerRun, Control, Request};
+use crate::command::ReplyTo;
+use crate::consumer::{Consumer, ConsumerStart};
+use crate::sink_shared::SinkShared;
+use crate::{CommandError, SinkConfig};
+
+/// A sink's number in its engine; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SinkNumber(u32);
+
+/// What the control side knows of a sink.
+pub(super) struct SinkEntry {
+    number: SinkNumber,
+    pub(super) config: SinkConfig,
+    pub(super) shared: Arc<SinkShared>,
+    leave: Arc<AtomicBool>,
+    pub(super) removed: bool,
+    ended: bool,
+    open_reply: Option<ReplyTo<()>>,
+    remove_reply: Option<ReplyTo<()>>,
+}
+
+impl Control {
+    /// Answers at once when it is refused, else when the sink is open.
+    pub(crate) fn add_sink(&mut self, config: SinkConfig, sink: Box<dyn Sink>, reply: Option<ReplyTo<()>>) {
+        if let Err(cause) = self.try_add_sink(config, sink, &reply)
+            && let Some(reply) = reply
+        {
+            drop(reply.send(Err(cause)));
+        }
+    }
+
+    fn try_add_sink(
+        &mut self,
+        config: SinkConfig,
+        sink: Box<dyn Sink>,
+        reply: &Option<ReplyTo<()>>,
+    ) -> Result<(), CommandError> {
+        if self.stopping {
+            return Err(CommandError::Stopped);
+        }
+        if self.sinks.iter().any(|entry| entry.is_present() && entry.config.name == config.name) {
+            return Err(CommandError::NameTaken { what: "sink", name: config.name });
+        }
+        let bus = self.bus_for(&config.from)?;
+        let block_frames = self.config.block_frames;
+        let Some(bus) = self.buses.iter().find(|entry| entry.id == bus) else {
+            return Err(CommandError::UnknownBus { name: config.from, known: Vec::new() });
+        };
+        let reader = bus.subscribe.subscribe(Join::Next);
+        let shared = Arc::new(SinkShared::new(reader.monitor(), block_frames));
+        let (timeline, clock) = (Arc::clone(&self.timeline), Arc::clone(&self.clock));
+        let start = ConsumerStart {
+            name: config.name.clone(),
+            spec: bus.spec,
+            block_frames,
+            unix_time_of: Arc::new(move |position| timeline.unix_ns_of(position, &*clock)),
+        };
+        let number = SinkNumber(self.next_sink);
+        self.next_sink += 1;
+        let leave = Arc::new(AtomicBool::new(false));
+        self.requests.push_back(Request::RunConsumer(ConsumerRun {
+            number,
+            name: config.name.clone(),
+            consumer: Consumer::new(start, reader, sink, Arc::clone(&shared)),
+            class: config.class,
+            opens_at: (!self.timeline.is_running()).then_some(FramePosition(0)),
+            leave: Arc::clone(&leave),
+        }));
+        self.sinks.push(SinkEntry {
+            number,
+            config,
+            shared,
+            leave,
+            removed: false,
+            ended: false,
+            open_reply: reply.clone(),
+            remove_reply: None,
+        });
+        Ok(())
+    }
+
+    fn sink_mut(&mut self, number: SinkNumber) -> Option<&mut SinkEntry> {
+        self.sinks.iter_mut().find(|entry| entry.number == number)
+    }
+
+    pub(super) fn sink_opened(&mut self, number: SinkNumber, result: Result<(), SinkError>) {
+        let Some(entry) = self.sink_mut(number) else { return };
+        let name = entry.config.name.clone();
+        if let Some(reply) = entry.open_reply.take() {
+            drop(reply.send(result.map_err(|cause| CommandError::Sink { name, cause })));
+        }
+    }
+
+    /// Answers when the sink has written its tail.
+    pub(super) fn remove_sink(&mut self, name: &str, reply: ReplyTo<()>) {
+        match self.sinks.iter_mut().find(|entry| entry.is_present() && entry.config.name == name) {
+            Some(entry) => {
+                entry.removed = true;
+                // Release pairs with the Acquire in the consumer's thread.
+                entry.leave.store(true, Ordering::Release);
+                entry.remove_reply = Some(reply);
+            }
+            None => drop(reply.send(Err(CommandError::UnknownSink { name: name.to_owned() }))),
+        }
+    }
+
+    pub(super) fn sink_ended(&mut self, number: SinkNumber) {
+        let Some(entry) = self.sink_mut(number) else { return };
+        entry.ended = true;
+        let name = entry.config.name.clone();
+        if let Some(reply) = entry.open_reply.take() {
+            let message = "ended before it was opened".to_owned();
+            drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
+        }
+        if let Some(reply) = entry.remove_reply.take() {
+            drop(reply.send(Ok(())));
+        }
+    }
+
+    pub(super) fn sink_without_thread(&mut self, number: SinkNumber, message: &str) {
+        let Some(entry) = self.sink_mut(number) else { return };
+        entry.ended = true;
+        entry.shared.set_state(SinkState::Failed, Some(message.to_owned()));
+        entry.shared.freeze();
+        let (name, message) = (entry.config.name.clone(), message.to_owned());
+        if let Some(reply) = entry.open_reply.take() {
+            drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
+        }
+    }
+
+    pub(super) fn sinks_have_ended(&self) -> bool {
+        self.sinks.iter().all(|entry| entry.ended)
+    }
+
+    /// Gives up on sinks that did not end in time: they stay behind, and say so.
+    pub(crate) fn abandon_sinks(&mut self, waited_ms: u64) {
+        for entry in self.sinks.iter().filter(|entry| !entry.ended) {
+            let reason = format!("did not end within {waited_ms} ms; its last blocks may be missing");
+            log::error!("sink {}: {reason}", entry.config.name);
+            entry.shared.set_state(SinkState::Failed, Some(reason));
+            entry.shared.freeze();
+        }
+    }
+}
+
+impl SinkEntry {
+    /// Whether it still has its name: one that has ended has left, whatever the cause.
+    fn is_present(&self) -> bool {
+        !self.removed && !self.ended
+    }
+}

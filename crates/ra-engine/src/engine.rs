@@ -1,0 +1,247 @@
+//! The real-time driver: an engine with its threads.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
+use ra_core::{Clock, RealtimeGrant, Stats, SystemClock};
+
+use crate::command::Command;
+use crate::control::{Completion, Control};
+use crate::mixer_thread::MixerThread;
+use crate::rt::mixer::Mixer;
+use crate::timeline::Timeline;
+use crate::workers::Workers;
+use crate::{CommandError, EngineConfig, EngineError, EngineHandle};
+
+/// How often the control thread looks after what the mixer gave back.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A running engine: control thread, audio thread, and a thread for each file and each sink.
+///
+/// Sources and sinks that are added before [`Engine::start`] all begin at the same block, frame 0. Dropping an engine
+/// stops it as [`Engine::stop`] does, without the account.
+///
+/// # Examples
+/// See `examples/mix_and_consume.rs` of this crate.
+pub struct Engine {
+    commands: Sender<Command>,
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the engine's owner tells the control thread.
+enum Order {
+    Start { reply: Sender<Result<(), EngineError>> },
+    Stop { reply: Sender<Stats> },
+}
+
+impl Engine {
+    /// An engine that waits for its sources and sinks; nothing is mixed before [`Engine::start`].
+    ///
+    /// # Errors
+    /// [`EngineError`] when a setting is out of range or no thread can be had.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let timeline = Arc::new(Timeline::new(config.sample_rate, (config.latency.nominal_ms() * 1e6) as u64, &*clock));
+        let (control, mixer) = Control::new(config.clone(), Arc::clone(&clock), Arc::clone(&timeline))?;
+        let (commands, command_queue) = unbounded();
+        let (orders, order_queue) = unbounded();
+        let (completions, completion_queue) = unbounded();
+        let driver = Driver {
+            workers: Workers::new(Arc::clone(&clock), completions),
+            config,
+            clock,
+            timeline,
+            control,
+            idle_mixer: Some(mixer),
+            mixer_thread: None,
+            grants: never(),
+            commands: command_queue,
+            orders: order_queue,
+            completions: completion_queue,
+        };
+        let name = "ra-control";
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || driver.run())
+            .map_err(|cause| EngineError::Thread { thread: name.to_owned(), cause })?;
+        Ok(Self { commands, orders, thread: Some(thread) })
+    }
+
+    /// A handle for commands; clone it for as many threads as you like.
+    pub fn handle(&self) -> EngineHandle {
+        EngineHandle { commands: self.commands.clone() }
+    }
+
+    /// Starts the audio thread; frame 0 is now. Does nothing when it runs already.
+    ///
+    /// # Errors
+    /// [`EngineError::Thread`] when the thread can't be had.
+    pub fn start(&mut self) -> Result<(), EngineError> {
+        let (reply, answer) = bounded(1);
+        self.orders.send(Order::Start { reply }).map_err(|_| CommandError::Stopped)?;
+        answer.recv().map_err(|_| CommandError::Stopped)?
+    }
+
+    /// Closes every source, mixes and writes every tail, joins every thread, and gives the final account.
+    ///
+    /// A source or sink that does not end within [`EngineConfig::stop_timeout_ms`] is left behind, and its state says so.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the control thread has died.
+    pub fn stop(mut self) -> Result<Stats, EngineError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Stats, EngineError> {
+        let (reply, answer) = bounded(1);
+        self.orders.send(Order::Stop { reply }).map_err(|_| CommandError::Stopped)?;
+        let stats = answer.recv().map_err(|_| CommandError::Stopped)?;
+        if let Some(thread) = self.thread.take() {
+            // It has answered, so it did not panic.
+            drop(thread.join());
+        }
+        Ok(stats)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.thread.is_some()
+            && let Err(cause) = self.end()
+        {
+            log::error!("the engine did not stop cleanly: {cause}");
+        }
+    }
+}
+
+/// What the control thread owns.
+struct Driver {
+    config: EngineConfig,
+    clock: Arc<dyn Clock>,
+    timeline: Arc<Timeline>,
+    control: Control,
+    workers: Workers,
+    idle_mixer: Option<Mixer>,
+    mixer_thread: Option<MixerThread>,
+    grants: Receiver<RealtimeGrant>,
+    commands: Receiver<Command>,
+    orders: Receiver<Order>,
+    completions: Receiver<Completion>,
+}
+
+impl Driver {
+    fn run(mut self) {
+        loop {
+            select! {
+                recv(self.commands) -> command => match command {
+                    Ok(command) => self.control.handle(command),
+                    // Every handle is gone, and so is the engine: its drop has sent an order before.
+                    Err(_) => self.commands = never(),
+                },
+                recv(self.completions) -> completion => {
+                    if let Ok(completion) = completion {
+                        self.control.complete(completion);
+                    }
+                }
+                recv(self.grants) -> grant => {
+                    self.grants = never();
+                    if let Ok(grant) = grant {
+                        self.control.set_grant(grant);
+                    }
+                }
+                recv(self.orders) -> order => match order {
+                    Ok(Order::Start { reply }) => drop(reply.send(self.start())),
+                    Ok(Order::Stop { reply }) => {
+                        drop(reply.send(self.stop()));
+                        return;
+                    }
+                    Err(_) => {
+                        self.stop();
+                        return;
+                    }
+                },
+                default(TICK) => {}
+            }
+            self.control.tick();
+            self.carry_out_requests();
+        }
+    }
+
+    fn carry_out_requests(&mut self) {
+        while let Some(request) = self.control.take_request() {
+            self.workers.carry_out(request);
+        }
+    }
+
+    fn start(&mut self) -> Result<(), EngineError> {
+        let Some(mut mixer) = self.idle_mixer.take() else { return Ok(()) };
+        self.control.prepare(&mut mixer);
+        let (grants, granted) = bounded(1);
+        let thread =
+            MixerThread::spawn(mixer, &self.config, Arc::clone(&self.clock), Arc::clone(&self.timeline), grants)?;
+        if let Ok(grant) = granted.recv() {
+            if let Some(reason) = &grant.reason {
+                log::warn!("the mixer runs as {:?}: {reason}", grant.class);
+            }
+            self.control.set_grant(grant);
+        }
+        self.mixer_thread = Some(thread);
+        Ok(())
+    }
+
+    /// The end, in order: sources, the mixer with their tails, consumers with theirs.
+    fn stop(&mut self) -> Stats {
+        let timeout_ms = self.config.stop_timeout_ms;
+        let deadline_ns = self.clock.now_ns() + timeout_ms * 1_000_000;
+        self.control.begin_stop();
+        self.wait_until(deadline_ns, |driver| driver.control.sources_are_closed());
+        if let Some(thread) = self.mixer_thread.take() {
+            thread.drain();
+            self.wait_until(deadline_ns, |_| thread.is_finished());
+            match thread.join() {
+                Some(mixer) => self.idle_mixer = Some(mixer),
+                None => log::error!("the audio thread has panicked; what was published before is kept"),
+            }
+        }
+        self.workers.quit();
+        // The buses end with their mixer: consumers hand on what is in the rings, and finish.
+        self.control.tick();
+        drop(self.idle_mixer.take());
+        self.wait_until(deadline_ns, |driver| driver.control.is_settled());
+        if !self.control.is_settled() {
+            self.control.abandon_sinks(timeout_ms);
+        }
+        let n_left = self.workers.join_until(deadline_ns.max(self.clock.now_ns() + 1_000_000));
+        if n_left > 0 {
+            log::error!("{n_left} threads did not end within {timeout_ms} ms and are left behind");
+        }
+        self.control.tick();
+        self.control.stats()
+    }
+
+    /// Goes on answering until `done`, or the deadline.
+    fn wait_until(&mut self, deadline_ns: u64, done: impl Fn(&Driver) -> bool) {
+        loop {
+            self.control.tick();
+            self.carry_out_requests();
+            if done(self) || self.clock.now_ns() >= deadline_ns {
+                return;
+            }
+            select! {
+                recv(self.commands) -> command => match command {
+                    Ok(command) => self.control.handle(command),
+                    Err(_) => self.commands = never(),
+                },
+                recv(self.completions) -> completion => {
+                    if let Ok(completion) = completion {
+                        self.control.complete(completion);
+                    }
+                }
+                default(Duration::from_millis(1)) => {}
+            }
+        }
+    }
+}

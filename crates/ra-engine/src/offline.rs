@@ -1,0 +1,202 @@
+//! The offline driver: the same mixer and consumers, stepped in one thread as fast as the machine allows.
+
+use std::sync::Arc;
+
+use crossbeam_channel::bounded;
+use ra_core::{Clock, FramePosition, RealtimeClass, RealtimeGrant, Sink, Stats, VirtualClock};
+
+use crate::consumer::{Consumer, Drained};
+use crate::control::{Completion, Control, Request, SinkNumber};
+use crate::feeder::{Fed, Feeder};
+use crate::rt::mixer::Mixer;
+use crate::timeline::Timeline;
+use crate::{AnySource, BusConfig, CommandError, EngineConfig, EngineError, SinkConfig, SourceConfig};
+
+/// Blocks between two looks at the control side.
+const BLOCKS_PER_TURN: u32 = 8;
+
+/// Blocks that each source's ring holds: small, so that all of them stay in the processor's cache.
+const READ_AHEAD_BLOCKS: usize = 4;
+
+/// Mixes pulled sources into sinks without waiting for any clock.
+pub struct OfflineEngine {
+    control: Control,
+    mixer: Mixer,
+    clock: Arc<VirtualClock>,
+    feeders: Vec<RunningFeeder>,
+    consumers: Vec<RunningConsumer>,
+}
+
+struct RunningFeeder {
+    feeder: Feeder,
+    fed: Fed,
+}
+
+struct RunningConsumer {
+    number: SinkNumber,
+    consumer: Consumer,
+    dead: bool,
+}
+
+impl OfflineEngine {
+    /// An engine in virtual time. Its latency is 0: frame 0 of every source is frame 0 of the mix.
+    ///
+    /// # Errors
+    /// [`EngineError`] when a setting is out of range.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        let clock = Arc::new(VirtualClock::at_ns(0));
+        let shared: Arc<dyn Clock> = Arc::<VirtualClock>::clone(&clock);
+        let timeline = Arc::new(Timeline::new(config.sample_rate, 0, &*shared));
+        let (mut control, mixer) = Control::new(config, shared, timeline)?;
+        control.read_ahead_blocks(READ_AHEAD_BLOCKS);
+        control.set_grant(RealtimeGrant { class: RealtimeClass::None, ..RealtimeGrant::default() });
+        Ok(Self { control, mixer, clock, feeders: Vec::new(), consumers: Vec::new() })
+    }
+
+    /// Makes a bus.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing has changed then.
+    pub fn add_bus(&mut self, config: BusConfig) -> Result<(), CommandError> {
+        self.control.add_bus(config)
+    }
+
+    /// Adds a source; only a pulled one can be hurried.
+    ///
+    /// # Errors
+    /// [`CommandError`]; [`CommandError::ClockedOffline`] for a clocked source.
+    pub fn add_source(&mut self, config: SourceConfig, source: impl Into<AnySource>) -> Result<(), CommandError> {
+        let source = source.into();
+        if matches!(source, AnySource::Clocked(_)) {
+            return Err(CommandError::ClockedOffline { name: config.name });
+        }
+        let (reply, answer) = bounded(1);
+        self.control.add_source(config, source, Some(reply));
+        self.carry_out_requests();
+        self.prepare();
+        answer.try_recv().unwrap_or(Err(CommandError::Stopped))
+    }
+
+    /// Adds a sink.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the sink's own error when it can't be opened.
+    pub fn add_sink(&mut self, config: SinkConfig, sink: Box<dyn Sink>) -> Result<(), CommandError> {
+        let (reply, answer) = bounded(1);
+        self.control.add_sink(config, sink, Some(reply));
+        self.carry_out_requests();
+        self.prepare();
+        answer.try_recv().unwrap_or(Err(CommandError::Stopped))
+    }
+
+    /// Before the first block, what was added is there at once.
+    fn prepare(&mut self) {
+        if self.mixer.position() == FramePosition(0) {
+            self.control.prepare(&mut self.mixer);
+        }
+    }
+
+    /// Mixes until every source has ended, and calls `progress` with the frames done so far every now and then.
+    ///
+    /// Every sink gets exactly as many frames as the longest source has. Ends early when every sink is dead. A source or
+    /// sink that failed on the way has a state that says so; what came before is kept.
+    pub fn run(mut self, progress: &mut dyn FnMut(u64)) -> Stats {
+        loop {
+            for _ in 0..BLOCKS_PER_TURN {
+                self.feed();
+                if self.mixer.all_ended() {
+                    return self.finish();
+                }
+                self.mixer.step();
+            }
+            self.clock.sleep_until_ns(self.mixer.next_deadline_ns());
+            progress(self.mixer.position().0);
+            self.control.tick();
+            self.carry_out_requests();
+            if !self.mixer.all_ended() {
+                self.drain();
+            }
+            if !self.consumers.is_empty() && self.consumers.iter().all(|running| running.dead) {
+                return self.finish();
+            }
+        }
+    }
+
+    /// Mixes and publishes one block: the very step that the audio thread of [`crate::Engine`] runs. For hosts, benches and
+    /// tests that pace an engine themselves: [`OfflineEngine::feed`] before it, [`OfflineEngine::drain`] behind it.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    pub fn step(&mut self) {
+        self.mixer.step();
+    }
+
+    /// Lets files read ahead, where their rings are half empty: few large reads rather than many small ones.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: does I/O.
+    pub fn feed(&mut self) {
+        for running in &mut self.feeders {
+            if running.fed == Fed::Full && running.feeder.wants_more() {
+                running.fed = running.feeder.fill();
+            }
+        }
+    }
+
+    /// Hands what was published to the sinks.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: does I/O.
+    pub fn drain(&mut self) {
+        for running in self.consumers.iter_mut().filter(|running| !running.dead) {
+            loop {
+                match running.consumer.drain() {
+                    Drained::More => {}
+                    Drained::Idle | Drained::Ended => break,
+                    Drained::Dead => {
+                        running.dead = true;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands on the last blocks, cut to the length of the longest source, and closes every sink.
+    fn finish(mut self) -> Stats {
+        let end = FramePosition(self.control.longest_source_frames());
+        self.consumers.iter_mut().for_each(|running| running.consumer.end_at(end));
+        self.drain();
+        self.control.begin_stop();
+        for running in &mut self.consumers {
+            running.consumer.finish();
+            self.control.complete(Completion::SinkEnded { number: running.number });
+        }
+        self.control.tick();
+        self.control.stats()
+    }
+
+    /// What other drivers give a thread is done right here.
+    fn carry_out_requests(&mut self) {
+        while let Some(request) = self.control.take_request() {
+            match request {
+                Request::RunFeeder { id, mut feeder, .. } => {
+                    let fed = feeder.fill();
+                    self.feeders.push(RunningFeeder { feeder, fed });
+                    self.control.complete(Completion::FeederPrimed { id });
+                }
+                Request::RunConsumer(run) => {
+                    let (number, mut consumer) = (run.number, run.consumer);
+                    let result = consumer.open_at(FramePosition(0));
+                    let dead = result.is_err();
+                    self.control.complete(Completion::SinkOpened { number, result });
+                    if !dead {
+                        self.consumers.push(RunningConsumer { number, consumer, dead });
+                    }
+                }
+                // `add_source` takes no clocked source: there is none to start, and none to stop.
+                Request::StartClocked { .. } | Request::StopClocked { .. } => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A bus as a consumer with its own thread sees it.
+
+use ra_core::{Block, StreamSpec};
+use ra_queue::{BlockReader, ReadOutcome, ReaderCounts};
+
+/// Reads a bus's blocks with a cursor of its own. Leaves by being dropped.
+///
+/// # Examples
+/// See `examples/mix_and_consume.rs` of this crate.
+pub struct BusReader {
+    pub(crate) spec: StreamSpec,
+    pub(crate) buffer: Vec<f32>,
+    pub(crate) reader: Box<dyn BlockReader>,
+}
+
+/// What a look at the bus found. Lag, end and nothing-yet are three things.
+#[derive(Debug)]
+pub enum BusEvent<'a> {
+    /// The next block. Its samples are a copy: nobody overwrites them.
+    Block(Block<'a>),
+    /// The reader was overtaken and lost exactly that many blocks.
+    Lagged {
+        /// How many.
+        n_blocks: u64,
+    },
+    /// Nothing new yet.
+    Empty,
+    /// The bus or the engine has ended, and everything was read.
+    Ended,
+}
+
+impl BusReader {
+    /// Rate and channels of the blocks.
+    pub fn spec(&self) -> StreamSpec {
+        self.spec
+    }
+
+    /// Frames in a block.
+    pub fn block_frames(&self) -> usize {
+        self.spec.frames(self.buffer.len())
+    }
+
+    /// The next block, if there is one. Never waits.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    pub fn read(&mut self) -> BusEvent<'_> {
+        match self.reader.read(&mut self.buffer) {
+            ReadOutcome::Block(stamp) => {
+                BusEvent::Block(Block { stamp, spec: self.spec, samples: self.buffer.as_slice() })
+            }
+            ReadOutcome::Lagged { n_blocks } => BusEvent::Lagged { n_blocks },
+            ReadOutcome::Empty => BusEvent::Empty,
+            ReadOutcome::Closed => BusEvent::Ended,
+        }
+    }
+
+    /// Leaves out everything but the newest block; returns how many blocks that lost.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    pub fn skip_ahead(&mut self) -> u64 {
+        self.reader.skip_ahead()
+    }
+
+    /// Blocks that wait to be read. More may be there when the answer is used.
+    pub fn lag_blocks(&self) -> u64 {
+        self.reader.lag_blocks()
+    }
+
+    /// Where the blocks of this reader are: read, lost, or waiting.
+    pub fn counts(&self) -> ReaderCounts {
+        self.reader.counts()
+    }
+}

@@ -1,0 +1,17 @@
+//! Everything that runs on the mixer's thread, and nothing else.
+//!
+//! No file below here allocates, locks, sleeps, logs, does I/O or panics; what they own is built on the control side and
+//! goes back there to be freed. The clock is read by the caller and handed in.
+
+pub(crate) mod bus;
+pub(crate) mod command;
+pub(crate) mod counters;
+pub(crate) mod follower;
+pub(crate) mod hole;
+pub(crate) mod insert_chain;
+pub(crate) mod mixer;
+pub(crate) mod source_ring;
+pub(crate) mod strip;
+
+#[cfg(test)]
+mod step_tests;

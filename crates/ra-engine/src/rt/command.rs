@@ -1,0 +1,77 @@
+//! What the control side tells the mixer, and what the mixer gives back. Everything on the heap travels in boxes.
+
+use ra_core::Gap;
+
+use super::bus::BusStrip;
+use super::insert_chain::ChainedInsert;
+use super::strip::{Route, SourceStrip};
+
+/// A source's number in the mixer; never used twice in one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SourceId(pub(crate) u32);
+
+/// A bus's slot in the mixer; used again once the old bus has come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BusId(pub(crate) u16);
+
+/// Which strip an insert or a delay belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum StripId {
+    Source(SourceId),
+    Bus(BusId),
+}
+
+/// Told to the mixer. Each box in here comes back as a [`Retired`] sooner or later.
+pub(crate) enum MixerCommand {
+    AddBus(Box<BusStrip>),
+    RemoveBus(BusId),
+    AddSource(Box<SourceStrip>),
+    /// Fades the source out on every bus, then gives it back.
+    RemoveSource(SourceId),
+    AddRoute(SourceId, Box<Route>),
+    /// Fades the route out, then gives it back.
+    RemoveRoute(SourceId, BusId),
+    /// New coefficients of a route's gain matrix, ramped to.
+    SetGains {
+        source: SourceId,
+        bus: BusId,
+        gains: Box<[f32]>,
+        ramp_frames: u32,
+    },
+    AddInsert(StripId, Box<ChainedInsert>),
+    /// Crossfades to the sound without the insert, then gives it back.
+    RemoveInsert(StripId, u32),
+}
+
+/// Given back by the mixer, to be freed where that may take its time.
+pub(crate) enum Retired {
+    Bus(Box<BusStrip>),
+    Source(Box<SourceStrip>),
+    Route(Box<Route>),
+    Gains(Box<[f32]>),
+    Insert(Box<ChainedInsert>),
+}
+
+/// What the mixer saw, for the control side to keep. Small and without heap memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MixerEvent {
+    /// Frames are missing from a source.
+    SourceGap(SourceId, Gap),
+    /// A source's last frame is in the mix.
+    SourceEnded(SourceId),
+}
+
+/// How many sources a mixer holds.
+pub(crate) const MAX_SOURCES: usize = 512;
+/// How many buses a mixer holds, those of single sources included.
+pub(crate) const MAX_BUSES: usize = 576;
+/// How many buses one source is routed to at most.
+pub(crate) const MAX_ROUTES: usize = 32;
+/// How many inserts a strip holds.
+pub(crate) const MAX_INSERTS: usize = 16;
+/// How many commands one step carries out; the others wait for the next.
+pub(crate) const COMMANDS_PER_STEP: usize = 64;
+/// How many commands wait at most.
+pub(crate) const COMMAND_CAPACITY: usize = 1024;
+/// How many events wait at most.
+pub(crate) const EVENT_CAPACITY: usize = 4096;

@@ -1,0 +1,74 @@
+//! What the mixer counts. Each counter has one writer, the mixer; anybody may read.
+//!
+//! All accesses are relaxed: a counter orders nothing, and each is right by itself.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+use ra_core::SourceState;
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: u64) {
+        // One writer: a load and a store are enough, and cheaper than a read-modify-write.
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What the mixer counts for the engine.
+#[derive(Debug, Default)]
+pub(crate) struct EngineCounters {
+    /// Blocks mixed and published.
+    pub(crate) blocks: Counter,
+    /// Blocks whose step began more than one block after its deadline.
+    pub(crate) late_blocks: Counter,
+    /// Times the mixer woke too late to catch up: stamped gaps.
+    pub(crate) late_gaps: Counter,
+    /// Position of the next block.
+    pub(crate) position: Counter,
+    /// Events that found their ring full: the control side was away for very long. The counters are right all the same.
+    pub(crate) lost_events: Counter,
+}
+
+/// What the mixer counts for one source.
+#[derive(Debug, Default)]
+pub(crate) struct SourceCounters {
+    /// Frames taken from the source's ring into the mix, at the ring's rate.
+    pub(crate) taken_frames: Counter,
+    /// Frames of silence that stood in for missing ones, at the engine's rate.
+    pub(crate) inserted_frames: Counter,
+    /// NaN and infinite samples that became silence.
+    pub(crate) non_finite_samples: Counter,
+    /// Times it ran over or under.
+    pub(crate) xruns: Counter,
+    state: AtomicU8,
+}
+
+impl SourceCounters {
+    pub(crate) fn set_live(&self) {
+        self.state.store(1, Relaxed);
+    }
+
+    pub(crate) fn set_ended(&self) {
+        self.state.store(2, Relaxed);
+    }
+
+    /// What the mixer sees of the source; the control side knows the rest.
+    pub(crate) fn state(&self) -> SourceState {
+        match self.state.load(Relaxed) {
+            0 => SourceState::Opening,
+            1 => SourceState::Live,
+            _ => SourceState::Ended,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The engine's step: a function of what the rings hold and of the time that it is told.
+
+use std::sync::Arc;
+
+use ra_core::{BlockStamp, FramePosition, SampleRate};
+use rtrb::{Consumer, Producer};
+
+use super::bus::BusStrip;
+use super::command::{
+    BusId, COMMANDS_PER_STEP, MAX_BUSES, MAX_SOURCES, MixerCommand, MixerEvent, Retired, SourceId, StripId,
+};
+use super::counters::EngineCounters;
+use super::strip::SourceStrip;
+
+/// Blocks that a mixer that woke late handles before it looks at the time again.
+pub(crate) const CATCH_UP_BLOCKS: u32 = 8;
+
+/// The mixer's fixed measures.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MixerShape {
+    pub(crate) sample_rate: SampleRate,
+    pub(crate) block_frames: usize,
+    pub(crate) ramp_frames: u32,
+    /// Waking later than this is a gap.
+    pub(crate) ring_ns: u64,
+    /// From capture to the mix point, without the inserts.
+    pub(crate) latency_ns: u64,
+    /// Blocks between two looks at the meters.
+    pub(crate) meter_blocks: u64,
+}
+
+/// The mixer's ends of the rings to and from the control side.
+pub(crate) struct MixerPorts {
+    pub(crate) commands: Consumer<MixerCommand>,
+    pub(crate) retired: Producer<Retired>,
+    pub(crate) events: Producer<MixerEvent>,
+    pub(crate) counters: Arc<EngineCounters>,
+}
+
+/// All sources and buses of an engine, and their timeline.
+pub(crate) struct Mixer {
+    shape: MixerShape,
+    outbox: Outbox,
+    commands: Consumer<MixerCommand>,
+    #[allow(clippy::vec_box, reason = "elements arrive boxed and must leave boxed, without touching the heap here")]
+    sources: Vec<Box<SourceStrip>>,
+    buses: Vec<Option<Box<BusStrip>>>,
+    seq: u64,
+    position: FramePosition,
+    start_ns: u64,
+}
+
+/// What leaves the mixer.
+struct Outbox {
+    retired: Producer<Retired>,
+    events: Producer<MixerEvent>,
+    counters: Arc<EngineCounters>,
+}
+
+impl Outbox {
+    fn retire(&mut self, retired: Retired) {
+        // The control side never lets more boxes out than this ring holds, so there is room. If there were not, freeing
+        // the box here would be worse than leaking it.
+        if let Err(rtrb::PushError::Full(retired)) = self.retired.push(retired) {
+            std::mem::forget(retired);
+            self.counters.lost_events.add(1);
+        }
+    }
+
+    fn report(&mut self, event: MixerEvent) {
+        if self.events.push(event).is_err() {
+            self.counters.lost_events.add(1);
+        }
+    }
+}
+
+impl Mixer {
+    // rt-lint: control-side
+    pub(crate) fn new(shape: MixerShape, ports: MixerPorts) -> Self {
+        let mut buses = Vec::with_capacity(MAX_BUSES);
+        buses.resize_with(MAX_BUSES, || None);
+        Self {
+            shape,
+            outbox: Outbox { retired: ports.retired, events: ports.events, counters: ports.counters },
+            commands: ports.commands,
+            sources: Vec::with_capacity(MAX_SOURCES),
+            buses,
+            seq: 0,
+            position: FramePosition(0),
+            start_ns: 0,
+        }
+    }
+
+    /// Says at which monotonic time frame 0 is due.
+    pub(crate) fn start_at_ns(&mut self, start_ns: u64) {
+        self.start_ns = start_ns;
+    }
+
+    /// Where the next block stands.
+    pub(crate) fn position(&self) -> FramePosition {
+        self.position
+    }
+
+    /// When the next block is due. Absolute: positions times the rate, so that nothing adds up.
+    pub(crate) fn next_deadline_ns(&self) -> u64 {
+        self.start_ns + self.shape.sample_rate.ns_of_frames(self.position.0)
+    }
+
+    /// Handles what is due at `now_ns`: up to [`CATCH_UP_BLOCKS`] blocks, or one gap when it is later than the rings hold.
+    pub(crate) fn run_due(&mut self, now_ns: u64) {
+        let block_ns = self.shape.sample_rate.ns_of_frames(self.shape.block_frames as u64);
+        let late_ns = now_ns.saturating_sub(self.next_deadline_ns());
+        if late_ns > self.shape.ring_ns {
+            let n_blocks = late_ns / block_ns.max(1);
+            self.position += n_blocks * self.shape.block_frames as u64;
+            self.outbox.counters.late_gaps.add(1);
+        }
+        for _ in 0..CATCH_UP_BLOCKS {
+            let deadline_ns = self.next_deadline_ns();
+            if deadline_ns > now_ns {
+                break;
+            }
+            if now_ns - deadline_ns > block_ns {
+                self.outbox.counters.late_blocks.add(1);
+            }
+            self.step();
+        }
+    }
+
+    /// Mixes and publishes one block.
+    pub(crate) fn step(&mut self) {
+        self.take_commands();
+        let latency_ns = self.align_paths();
+        let stamp = BlockStamp {
+            seq: self.seq,
+            position: self.position,
+            capture_ns: self.next_deadline_ns().saturating_sub(latency_ns),
+        };
+        let Mixer { sources, buses, outbox, .. } = self;
+        for source in sources.iter_mut() {
+            let id = source.id;
+            let ended = source.mix(stamp.position, buses, &mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
+            if ended {
+                outbox.report(MixerEvent::SourceEnded(id));
+            }
+            source.sweep(&mut |retired| outbox.retire(retired));
+        }
+        for bus in buses.iter_mut().flatten() {
+            bus.publish(&stamp, &mut |retired| outbox.retire(retired));
+        }
+        if let Some(at) = sources.iter().position(|source| source.removing && source.is_silent()) {
+            outbox.retire(Retired::Source(sources.remove(at)));
+        }
+        self.seq = self.seq.wrapping_add(1);
+        self.position += self.shape.block_frames as u64;
+        if self.seq.is_multiple_of(self.shape.meter_blocks) {
+            self.sources.iter_mut().for_each(|source| source.show_levels());
+            self.buses.iter_mut().flatten().for_each(|bus| bus.show_levels());
+        }
+        self.outbox.counters.blocks.add(1);
+        self.outbox.counters.position.set(self.position.0);
+    }
+
+    /// Carries out everything that waits. Before the first block: what is there at the start is there from frame 0 on.
+    // rt-lint: control-side
+    pub(crate) fn prepare(&mut self) {
+        while let Ok(command) = self.commands.pop() {
+            self.carry_out(command);
+        }
+    }
+
+    /// Whether every source has given its last frame.
+    pub(crate) fn all_ended(&self) -> bool {
+        self.commands.is_empty() && self.sources.iter().all(|source| source.ended)
+    }
+
+    /// Whether every clocked source has given its last frame; pulled ones could go on for ever.
+    pub(crate) fn clocked_tails_are_mixed(&self) -> bool {
+        self.sources.iter().all(|source| source.ended || source.is_pulled())
+    }
+
+    /// Makes all paths equally late, whatever their effects delay; returns what it is from capture to the bus, in all.
+    fn align_paths(&mut self) -> u64 {
+        let source_frames = self.sources.iter().map(|source| source.chain.latency_frames()).max().unwrap_or(0);
+        let bus_frames = self.buses.iter().flatten().map(|bus| bus.chain.latency_frames()).max().unwrap_or(0);
+        for source in &mut self.sources {
+            source.chain.be_as_late_as(source_frames);
+        }
+        for bus in self.buses.iter_mut().flatten() {
+            bus.chain.be_as_late_as(bus_frames);
+        }
+        self.shape.latency_ns + self.shape.sample_rate.ns_of_frames((source_frames + bus_frames) as u64)
+    }
+
+    fn take_commands(&mut self) {
+        for _ in 0..COMMANDS_PER_STEP {
+            let Ok(command) = self.commands.pop() else { break };
+            self.carry_out(command);
+        }
+    }
+
+    fn source_mut(&mut self, id: SourceId) -> Option<&mut SourceStrip> {
+        self.sources.iter_mut().map(|source| &mut **source).find(|source| source.id == id)
+    }
+
+    fn bus_mut(&mut self, id: BusId) -> Option<&mut BusStrip> {
+        self.buses.get_mut(usize::from(id.0)).and_then(Option::as_deref_mut)
+    }
+
+    fn chain_mut(&mut self, id: StripId) -> Option<&mut super::insert_chain::InsertChain> {
+        match id {
+            StripId::Source(id) => self.source_mut(id).map(|source| &mut source.chain),
+            StripId::Bus(id) => self.bus_mut(id).map(|bus| &mut bus.chain),
+        }
+    }
+
+    /// Carries out one command. What finds no place any more goes straight back.
+    fn carry_out(&mut self, command: MixerCommand) {
+        let ramp_frames = self.shape.ramp_frames;
+        match command {
+            MixerCommand::AddBus(bus) => {
+                let slot = self.buses.get_mut(usize::from(bus.id.0));
+                match slot {
+                    Some(slot) => {
+                        if let Some(old) = slot.replace(bus) {
+                            self.outbox.retire(Retired::Bus(old));
+                        }
+                    }
+                    None => self.outbox.retire(Retired::Bus(bus)),
+                }
+            }
+            MixerCommand::RemoveBus(id) => {
+                if let Some(bus) = self.buses.get_mut(usize::from(id.0)).and_then(Option::take) {
+                    self.outbox.retire(Retired::Bus(bus));
+                }
+            }
+            MixerCommand::AddSource(source) => {
+                if self.sources.len() < self.sources.capacity() {
+                    self.sources.push(source);
+                } else {
+                    self.outbox.retire(Retired::Source(source));
+                }
+            }
+            MixerCommand::RemoveSource(id) => {
+                if let Some(source) = self.source_mut(id) {
+                    source.fade_out(ramp_frames);
+                }
+            }
+            MixerCommand::AddRoute(id, route) => match self.source_mut(id) {
+                Some(source) if source.routes.len() < source.routes.capacity() => source.routes.push(route),
+                _ => self.outbox.retire(Retired::Route(route)),
+            },
+            MixerCommand::RemoveRoute(id, bus) => {
+                if let Some(route) = self.source_mut(id).and_then(|source| source.route_mut(bus)) {
+                    route.removing = true;
+                    route.matrix.fade_out(ramp_frames);
+                }
+            }
+            MixerCommand::SetGains { source, bus, gains, ramp_frames } => {
+                if let Some(source) = self.source_mut(source).filter(|source| !source.removing)
+                    && let Some(route) = source.route_mut(bus)
+                {
+                    route.matrix.set_targets(&gains, ramp_frames);
+                }
+                self.outbox.retire(Retired::Gains(gains));
+            }
+            MixerCommand::AddInsert(id, insert) => {
+                let refused = match self.chain_mut(id) {
+                    Some(chain) => chain.add(insert).err(),
+                    None => Some(insert),
+                };
+                if let Some(insert) = refused {
+                    self.outbox.retire(Retired::Insert(insert));
+                }
+            }
+            MixerCommand::RemoveInsert(id, number) => {
+                if let Some(chain) = self.chain_mut(id) {
+                    chain.begin_removal(number);
+                }
+            }
+        }
+    }
+}

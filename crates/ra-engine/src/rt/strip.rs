@@ -1,0 +1,97 @@
+//! A source on the mixer's side: its ring, its effects, its meter and its routes.
+
+use std::sync::Arc;
+
+use ra_core::{FramePosition, Gap};
+use ra_dsp::{GainMatrix, LevelMeter, SharedLevels};
+
+use super::bus::BusStrip;
+use super::command::{BusId, MAX_ROUTES, Retired, SourceId};
+use super::follower::Follower;
+use super::insert_chain::InsertChain;
+
+/// Where a source goes, and by which gains.
+pub(crate) struct Route {
+    pub(crate) bus: BusId,
+    pub(crate) matrix: GainMatrix,
+    pub(crate) removing: bool,
+}
+
+/// A source's memory and its state.
+pub(crate) struct SourceStrip {
+    pub(crate) id: SourceId,
+    pub(crate) follower: Follower,
+    /// One block of the source's channels.
+    pub(crate) block: Box<[f32]>,
+    pub(crate) chain: InsertChain,
+    pub(crate) meter: LevelMeter,
+    pub(crate) levels: Arc<SharedLevels>,
+    #[allow(clippy::vec_box, reason = "elements arrive boxed and must leave boxed, without touching the heap here")]
+    pub(crate) routes: Vec<Box<Route>>,
+    pub(crate) removing: bool,
+    pub(crate) ended: bool,
+}
+
+impl SourceStrip {
+    // rt-lint: control-side
+    pub(crate) fn empty_routes() -> Vec<Box<Route>> {
+        Vec::with_capacity(MAX_ROUTES)
+    }
+
+    /// Takes one block from the source and adds it to its buses. Returns whether the source ended in this block.
+    pub(crate) fn mix(
+        &mut self,
+        position: FramePosition,
+        buses: &mut [Option<Box<BusStrip>>],
+        report: &mut dyn FnMut(Gap),
+    ) -> bool {
+        let ended_now = self.follower.next_block(&mut self.block, position, report) && !self.ended;
+        if ended_now {
+            self.ended = true;
+            self.follower.ring.counters.set_ended();
+        }
+        self.chain.process(&mut self.block);
+        self.meter.process(&self.block);
+        for route in &mut self.routes {
+            if let Some(bus) = buses.get_mut(usize::from(route.bus.0)).and_then(Option::as_mut) {
+                route.matrix.mix_into(&self.block, &mut bus.accumulator);
+            }
+        }
+        ended_now
+    }
+
+    /// Shows the levels of the interval that ends here.
+    pub(crate) fn show_levels(&mut self) {
+        let levels = &self.levels;
+        self.meter.take(&mut |channel, level| levels.store(channel, level));
+    }
+
+    pub(crate) fn route_mut(&mut self, bus: BusId) -> Option<&mut Route> {
+        self.routes.iter_mut().map(|route| &mut **route).find(|route| route.bus == bus && !route.removing)
+    }
+
+    pub(crate) fn is_pulled(&self) -> bool {
+        matches!(self.follower.feed, super::follower::Feed::Pulled)
+    }
+
+    /// Lets every route fade to silence.
+    pub(crate) fn fade_out(&mut self, ramp_frames: u32) {
+        self.removing = true;
+        for route in &mut self.routes {
+            route.matrix.fade_out(ramp_frames);
+        }
+    }
+
+    /// Hands a route that has faded out to `retire`; at most one a block.
+    pub(crate) fn sweep(&mut self, retire: &mut dyn FnMut(Retired)) {
+        self.chain.sweep(retire);
+        if let Some(at) = self.routes.iter().position(|route| route.removing && route.matrix.is_silent()) {
+            retire(Retired::Route(self.routes.remove(at)));
+        }
+    }
+
+    /// Whether nobody hears it any more.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.routes.iter().all(|route| route.matrix.is_silent())
+    }
+}

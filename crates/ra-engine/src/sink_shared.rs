@@ -1,0 +1,131 @@
+//! What a consumer's thread lets the control side see: state, account, gaps.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use ra_core::{FrameAccount, Gap, SinkReport, SinkState};
+use ra_queue::ReaderMonitor;
+
+use crate::gap_list::GapList;
+
+/// Shared by a consumer's thread, which writes, and the control side, which reads.
+pub(crate) struct SinkShared {
+    monitor: ReaderMonitor,
+    block_frames: u64,
+    delivered_frames: AtomicU64,
+    dropped_frames: AtomicU64,
+    /// Frames of the last blocks that lie behind the end of an offline mix: never meant for the sink.
+    cut_frames: AtomicU64,
+    /// Frames produced when the sink ended; `u64::MAX` while it lives.
+    frozen_frames: AtomicU64,
+    text: Mutex<SinkText>,
+}
+
+/// What changes rarely.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SinkText {
+    pub(crate) state: SinkState,
+    pub(crate) reason: Option<String>,
+    pub(crate) gaps: GapList,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl SinkShared {
+    pub(crate) fn new(monitor: ReaderMonitor, block_frames: usize) -> Self {
+        Self {
+            monitor,
+            block_frames: block_frames as u64,
+            delivered_frames: AtomicU64::new(0),
+            dropped_frames: AtomicU64::new(0),
+            cut_frames: AtomicU64::new(0),
+            frozen_frames: AtomicU64::new(u64::MAX),
+            text: Mutex::new(SinkText::default()),
+        }
+    }
+
+    pub(crate) fn text(&self) -> SinkText {
+        self.text.lock().clone()
+    }
+
+    pub(crate) fn state(&self) -> SinkState {
+        self.text.lock().state
+    }
+
+    /// Sets state and reason. Returns whether the state was another one before.
+    pub(crate) fn set_state(&self, state: SinkState, reason: Option<String>) -> bool {
+        let mut text = self.text.lock();
+        let changed = text.state != state;
+        text.state = state;
+        text.reason = reason;
+        changed
+    }
+
+    pub(crate) fn log_gap(&self, gap: Gap) {
+        self.text.lock().gaps.push(gap);
+    }
+
+    pub(crate) fn deliver(&self, n_frames: u64) {
+        // Release, here and in `drop_frames`, pairs with the Acquire loads in `account`.
+        self.delivered_frames.fetch_add(n_frames, Ordering::Release);
+        let mut text = self.text.lock();
+        if text.state == SinkState::Failed {
+            // It took a block again: it has recovered, and its gap tells what it missed.
+            text.state = SinkState::Ok;
+            text.reason = None;
+        }
+    }
+
+    pub(crate) fn drop_frames(&self, n_frames: u64) {
+        self.dropped_frames.fetch_add(n_frames, Ordering::Release);
+    }
+
+    /// These frames lie behind the end of the mix.
+    pub(crate) fn cut(&self, n_frames: u64) {
+        if n_frames > 0 {
+            self.cut_frames.fetch_add(n_frames, Ordering::Release);
+        }
+    }
+
+    /// The sink did not take these frames.
+    pub(crate) fn refuse(&self, gap: Gap) {
+        self.drop_frames(gap.n_frames);
+        self.log_gap(gap);
+    }
+
+    pub(crate) fn finished(&self, report: &SinkReport) {
+        let mut text = self.text.lock();
+        text.files.clone_from(&report.files);
+        text.notes.clone_from(&report.notes);
+    }
+
+    /// The sink takes nothing more: what waits for it is dropped, and what comes later is not its own.
+    pub(crate) fn freeze(&self) {
+        if self.frozen_frames.load(Ordering::Acquire) != u64::MAX {
+            return;
+        }
+        let produced = self.produced_frames();
+        let delivered = self.delivered_frames.load(Ordering::Acquire);
+        self.dropped_frames.store(produced - delivered, Ordering::Release);
+        // Release pairs with the Acquire in `account`: who sees the end also sees what was dropped by it.
+        self.frozen_frames.store(produced, Ordering::Release);
+    }
+
+    fn produced_frames(&self) -> u64 {
+        let cut_frames = self.cut_frames.load(Ordering::Acquire);
+        self.monitor.counts().produced_blocks * self.block_frames - cut_frames
+    }
+
+    /// Where the sink's frames are. Balanced at every instant: what was produced is read last, and only grows.
+    pub(crate) fn account(&self) -> FrameAccount {
+        let frozen_frames = self.frozen_frames.load(Ordering::Acquire);
+        let delivered_frames = self.delivered_frames.load(Ordering::Acquire);
+        let dropped_frames = self.dropped_frames.load(Ordering::Acquire);
+        let produced = if frozen_frames == u64::MAX { self.produced_frames() } else { frozen_frames };
+        // `freeze` may run between the loads: then what was dropped includes frames that are queued by the older view.
+        let produced_frames = produced.max(delivered_frames + dropped_frames);
+        let queued_frames = produced_frames - delivered_frames - dropped_frames;
+        FrameAccount { produced_frames, delivered_frames, dropped_frames, queued_frames }
+    }
+}

@@ -1,0 +1,48 @@
+//! The mix timeline in three kinds of time: frames, monotonic nanoseconds, and the time of day.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ra_core::{Clock, FramePosition, SampleRate};
+
+/// Shared by the driver, which starts it, and the control side, which reads it.
+pub(crate) struct Timeline {
+    rate: SampleRate,
+    /// What the time of day and the monotonic clock differ by, in nanoseconds, read once.
+    unix_minus_monotonic_ns: i128,
+    /// Monotonic time of frame 0; 0 while the engine has not started.
+    start_ns: AtomicU64,
+    latency_ns: u64,
+}
+
+impl Timeline {
+    pub(crate) fn new(rate: SampleRate, latency_ns: u64, clock: &dyn Clock) -> Self {
+        let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
+        Self {
+            rate,
+            unix_minus_monotonic_ns: unix_ns - i128::from(clock.now_ns()),
+            start_ns: AtomicU64::new(0),
+            latency_ns,
+        }
+    }
+
+    /// Frame 0 is due at `start_ns`.
+    pub(crate) fn start_at_ns(&self, start_ns: u64) {
+        // Release pairs with the Acquire in `is_running` and `unix_ns_of`.
+        self.start_ns.store(start_ns, Ordering::Release);
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.start_ns.load(Ordering::Acquire) != 0
+    }
+
+    /// When the frame at `position` was captured, in nanoseconds since the Unix epoch. Before the start: as if it were now.
+    pub(crate) fn unix_ns_of(&self, position: FramePosition, clock: &dyn Clock) -> i128 {
+        let start_ns = match self.start_ns.load(Ordering::Acquire) {
+            0 => clock.now_ns(),
+            start_ns => start_ns,
+        };
+        let capture_ns = i128::from(start_ns) + i128::from(self.rate.ns_of_frames(position.0));
+        capture_ns - i128::from(self.latency_ns) + self.unix_minus_monotonic_ns
+    }
+}

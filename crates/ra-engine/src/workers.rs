@@ -1,0 +1,166 @@
+//! The threads of the real-time driver: feeders, consumers, and short-lived ones that open and close devices.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::Sender;
+use ra_core::Clock;
+
+use crate::consumer::Drained;
+use crate::control::{Completion, ConsumerRun, Request, Threadless};
+use crate::feeder::{Fed, Feeder};
+
+/// How often a feeder looks whether its ring has room, in nanoseconds.
+const FEEDER_POLL_NS: u64 = 20_000_000;
+/// How often a sink is told to make durable what it has, in nanoseconds.
+const FLUSH_NS: u64 = 100_000_000;
+
+/// Carries out requests on threads of their own, and sends what became of them.
+pub(crate) struct Workers {
+    clock: Arc<dyn Clock>,
+    completions: Sender<Completion>,
+    /// Set when the engine ends: feeders stop.
+    quit: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    pub(crate) fn new(clock: Arc<dyn Clock>, completions: Sender<Completion>) -> Self {
+        Self { clock, completions, quit: Arc::new(AtomicBool::new(false)), threads: Vec::new() }
+    }
+
+    /// Gives a request its thread.
+    pub(crate) fn carry_out(&mut self, request: Request) {
+        self.threads.retain(|thread| !thread.is_finished());
+        let completions = self.completions.clone();
+        match request {
+            Request::StartClocked { id, name, mut source, input } => {
+                self.spawn(format!("ra-open-{name}"), Threadless::Source(id), move || {
+                    let result = source.start(Box::new(input));
+                    // The engine may be gone by now; then the device is closed right here.
+                    if let Err(unsent) = completions.send(Completion::ClockedStarted { id, source, result })
+                        && let Completion::ClockedStarted { mut source, .. } = unsent.0
+                    {
+                        source.stop();
+                    }
+                });
+            }
+            Request::StopClocked { id, name, mut source } => {
+                self.spawn(format!("ra-close-{name}"), Threadless::Source(id), move || {
+                    source.stop();
+                    drop(source);
+                    drop(completions.send(Completion::ClockedStopped { id }));
+                });
+            }
+            Request::RunFeeder { id, name, feeder } => {
+                let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
+                self.spawn(format!("ra-feed-{name}"), Threadless::Source(id), move || {
+                    run_feeder(feeder, &*clock, &quit, &|| drop(completions.send(Completion::FeederPrimed { id })));
+                });
+            }
+            Request::RunConsumer(run) => {
+                let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
+                let (number, thread_name) = (run.number, format!("ra-sink-{}", run.name));
+                self.spawn(thread_name, Threadless::Sink(number), move || {
+                    run_consumer(run, &*clock, &quit, &completions);
+                    drop(completions.send(Completion::SinkEnded { number }));
+                });
+            }
+        }
+    }
+
+    fn spawn(&mut self, name: String, what: Threadless, work: impl FnOnce() + Send + 'static) {
+        match Builder::new().name(name).spawn(work) {
+            Ok(thread) => self.threads.push(thread),
+            Err(cause) => drop(self.completions.send(Completion::NoThread { what, message: cause.to_string() })),
+        }
+    }
+
+    /// Tells feeders, and consumers that have not seen a block yet, to end.
+    pub(crate) fn quit(&self) {
+        // Release pairs with the Acquire in the threads.
+        self.quit.store(true, Ordering::Release);
+    }
+
+    /// Joins every thread that ends by `deadline_ns`; returns how many did not.
+    pub(crate) fn join_until(&mut self, deadline_ns: u64) -> usize {
+        loop {
+            let (done, running): (Vec<_>, Vec<_>) = self.threads.drain(..).partition(|thread| thread.is_finished());
+            for thread in done {
+                // A panic was reported where it happened; sinks catch theirs.
+                drop(thread.join());
+            }
+            self.threads = running;
+            let now_ns = self.clock.now_ns();
+            if self.threads.is_empty() || now_ns >= deadline_ns {
+                return self.threads.len();
+            }
+            self.clock.sleep_until_ns(now_ns + 1_000_000);
+        }
+    }
+}
+
+fn run_feeder(mut feeder: Feeder, clock: &dyn Clock, quit: &AtomicBool, primed: &dyn Fn()) {
+    let mut fed = feeder.fill();
+    primed();
+    let mut next_ns = clock.now_ns();
+    // Acquire pairs with the Release in `quit`.
+    while fed == Fed::Full && !quit.load(Ordering::Acquire) {
+        next_ns = next_look_ns(next_ns, FEEDER_POLL_NS, clock.now_ns());
+        clock.sleep_until_ns(next_ns);
+        fed = feeder.fill();
+    }
+}
+
+fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completions: &Sender<Completion>) {
+    let ConsumerRun { number, mut consumer, class, opens_at, leave, .. } = run;
+    let mut next_ns = clock.now_ns();
+    let result = match opens_at {
+        Some(position) => consumer.open_at(position),
+        None => loop {
+            if let Some(result) = consumer.open_at_first_block() {
+                break result;
+            }
+            // Acquire pairs with the Release in `quit` and `remove_sink`.
+            if quit.load(Ordering::Acquire) || leave.load(Ordering::Acquire) {
+                return;
+            }
+            next_ns = next_look_ns(next_ns, class.poll_ns(), clock.now_ns());
+            clock.sleep_until_ns(next_ns);
+        },
+    };
+    let opened = result.is_ok();
+    drop(completions.send(Completion::SinkOpened { number, result }));
+    if !opened {
+        return;
+    }
+    let mut flushed_ns = clock.now_ns();
+    loop {
+        // Read before draining: what was published before the request to leave is still handed on. Acquire pairs with
+        // the Release in `remove_sink`.
+        let leaving = leave.load(Ordering::Acquire);
+        let drained = consumer.drain();
+        let now_ns = clock.now_ns();
+        if now_ns.saturating_sub(flushed_ns) >= FLUSH_NS {
+            consumer.flush();
+            flushed_ns = now_ns;
+        }
+        match drained {
+            Drained::More => {}
+            Drained::Idle if leaving => break,
+            Drained::Idle => {
+                next_ns = next_look_ns(next_ns, class.poll_ns(), now_ns);
+                clock.sleep_until_ns(next_ns);
+            }
+            Drained::Ended | Drained::Dead => break,
+        }
+    }
+    consumer.finish();
+}
+
+/// The next multiple of the period that is not past: lateness does not add up.
+fn next_look_ns(last_ns: u64, period_ns: u64, now_ns: u64) -> u64 {
+    let behind = now_ns.saturating_sub(last_ns) / period_ns;
+    last_ns + (behind + 1) * period_ns
+}
