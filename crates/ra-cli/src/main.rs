@@ -1,2 +1,7 @@
-//! To be written.
-fn main() {}
+//! The binary `ra`. Does nothing but call the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ra_cli::run_cli(std::env::args_os())
+}

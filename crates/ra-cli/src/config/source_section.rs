@@ -1,0 +1,210 @@
+//! `[[source]]`: where sound comes from, and how it stands in the mix.
+
+use ra_engine::core::{ChannelCount, StreamSpec};
+use ra_engine::sources::{MockConfig, Signal};
+use ra_engine::{EngineConfig, MonoLaw, SourceConfig};
+use toml::de::DeValue;
+
+use super::insert_section;
+use super::model::{DeviceEntry, FileEntry, MockEntry, SourceEntry, SourceKind};
+use super::names::{self, Names};
+use super::parse::Reference;
+use super::table_reader::{At, TableReader, as_integer};
+use super::{engine_section, signal_section};
+
+/// Keys that belong to `kind = "device"`, beside those that are shared.
+const DEVICE_KEYS: [&str; 1] = ["device"];
+/// Keys that belong to `kind = "file"`.
+const FILE_KEYS: [&str; 2] = ["path", "loop"];
+/// Keys that belong to `kind = "mock"`.
+const MOCK_KEYS: [&str; 4] = ["signal", "seed", "clock", "jitter_us"];
+/// Keys that belong to `kind = "device"` and `kind = "mock"`.
+const LIVE_KEYS: [&str; 2] = ["sample_rate", "period_frames"];
+
+#[derive(Clone, Copy)]
+enum KindWord {
+    Device,
+    File,
+    Mock,
+}
+
+/// What was read of one table.
+pub(super) struct ParsedSource {
+    /// The source, if enough of it makes sense.
+    pub(super) entry: Option<SourceEntry>,
+    /// The buses that it names.
+    pub(super) routes: Vec<Reference>,
+}
+
+/// Reads one `[[source]]`.
+pub(super) fn read(mut table: TableReader<'_, '_>, engine: &EngineConfig, known: &mut Names) -> ParsedSource {
+    let offset = table.offset();
+    let name = names::read(&mut table, known);
+    let mut config = SourceConfig::named(name.map(|name| name.value).unwrap_or_default());
+    let routes = read_strip(&mut table, &mut config);
+    check_on_loss(&mut table);
+    let inserts = insert_section::read(&mut table);
+
+    let words = [("device", KindWord::Device), ("file", KindWord::File), ("mock", KindWord::Mock)];
+    let kind = table.choice("kind", &words);
+    if kind.is_none() {
+        table.missing("kind", "\"device\", \"file\" or \"mock\"");
+    }
+    let Some(kind) = kind else {
+        // Nothing is known of the other keys: only those that no kind has are unknown.
+        for key in DEVICE_KEYS.into_iter().chain(FILE_KEYS).chain(MOCK_KEYS).chain(LIVE_KEYS).chain(["channels"]) {
+            table.raw(key);
+        }
+        table.finish();
+        return ParsedSource { entry: None, routes };
+    };
+    let mut channels = None;
+    let kind = match kind.value {
+        KindWord::Device => {
+            let kind = read_device(&mut table);
+            channels = read_selection(&mut table);
+            Some(kind)
+        }
+        KindWord::File => {
+            let kind = read_file(&mut table);
+            channels = read_selection(&mut table);
+            kind
+        }
+        KindWord::Mock => Some(read_mock(&mut table, engine, &mut channels)),
+    };
+    table.finish();
+    let entry = kind.map(|kind| SourceEntry { config, kind, channels, inserts, offset });
+    ParsedSource { entry, routes }
+}
+
+fn read_strip(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) -> Vec<Reference> {
+    if let Some(db) = table.number("gain_db", -120.0..=40.0, "dB") {
+        config.gain_db = db as f32;
+    }
+    if let Some(pan) = table.number("pan", -1.0..=1.0, "(left to right)") {
+        config.pan = pan as f32;
+    }
+    config.mute = table.boolean("mute").unwrap_or(config.mute);
+    config.solo = table.boolean("solo").unwrap_or(config.solo);
+    let laws = [("-3dB", MonoLaw::Minus3Db), ("unity", MonoLaw::Unity)];
+    if let Some(law) = table.choice("mono", &laws) {
+        config.mono_law = law.value;
+    }
+    let expected = "a list of buses such as [\"main\"]";
+    let Some(list) = table.list("to", expected) else { return Vec::new() };
+    let mut routes: Vec<Reference> = Vec::new();
+    for item in list.value {
+        match item.get_ref() {
+            DeValue::String(bus) => {
+                let bus = At { value: bus.to_string(), offset: item.span().start };
+                if routes.iter().any(|route| route.bus.value == bus.value) {
+                    table.error(bus.offset, format_args!("to names the bus {:?} twice", bus.value));
+                } else {
+                    routes.push(Reference { place: table.place().to_owned(), bus });
+                }
+            }
+            _ => table.expected("an item of to", item, "the name of a bus"),
+        }
+    }
+    config.to = routes.iter().map(|route| route.bus.value.clone()).collect();
+    routes
+}
+
+/// What happens when a source is lost: silence of the same length. Another source in its place comes later.
+fn check_on_loss(table: &mut TableReader<'_, '_>) {
+    let Some(policy) = table.string("on_loss", "\"silence\"") else { return };
+    if policy.value.starts_with("fallback:") {
+        let message =
+            format!("on_loss is {:?}: fallback sources are not supported yet, expected \"silence\"", policy.value);
+        table.error(policy.offset, message);
+    } else if policy.value != "silence" {
+        table.error(policy.offset, format_args!("on_loss is {:?}, expected \"silence\"", policy.value));
+    }
+}
+
+fn read_device(table: &mut TableReader<'_, '_>) -> SourceKind {
+    let device = read_device_id(table);
+    let sample_rate_hz = engine_section::sample_rate(table).map(|rate| rate.hz());
+    let period_frames = read_period(table);
+    table.refuse(&FILE_KEYS, "belongs to kind = \"file\"");
+    table.refuse(&MOCK_KEYS, "belongs to kind = \"mock\"");
+    SourceKind::Device(DeviceEntry { device, sample_rate_hz, period_frames })
+}
+
+/// `device`: an id as `ra devices` prints it, or the system's default.
+pub(super) fn read_device_id(table: &mut TableReader<'_, '_>) -> String {
+    let expected = "a device's id as `ra devices` prints it, or \"default\"";
+    match table.string("device", expected) {
+        Some(id) if id.value.is_empty() => {
+            table.error(id.offset, format_args!("device is \"\", expected {expected}"));
+            id.value
+        }
+        Some(id) => id.value,
+        None => "default".to_owned(),
+    }
+}
+
+/// `period_frames`, for devices of all kinds.
+pub(super) fn read_period(table: &mut TableReader<'_, '_>) -> Option<u32> {
+    table.integer("period_frames", 1..=65_536, "").and_then(|frames| u32::try_from(frames.value).ok())
+}
+
+fn read_file(table: &mut TableReader<'_, '_>) -> Option<SourceKind> {
+    let expected = "the path of a sound file";
+    let path = table.string("path", expected);
+    if path.is_none() {
+        table.missing("path", expected);
+    }
+    let looped = table.boolean("loop").unwrap_or(false);
+    table.refuse(&DEVICE_KEYS, "belongs to kind = \"device\"");
+    table.refuse(&MOCK_KEYS, "belongs to kind = \"mock\"");
+    table.refuse(&LIVE_KEYS, "belongs to kind = \"device\" and \"mock\": a file has its own");
+    let path = path?;
+    Some(SourceKind::File(FileEntry { path: At { value: path.value.into(), offset: path.offset }, looped }))
+}
+
+fn read_mock(
+    table: &mut TableReader<'_, '_>,
+    engine: &EngineConfig,
+    selection: &mut Option<At<Vec<u16>>>,
+) -> SourceKind {
+    let signal = signal_section::read_signal(table);
+    let sample_rate = engine_section::sample_rate(table).unwrap_or(engine.sample_rate);
+    let mut channels = if matches!(signal.value, Signal::Pair { .. }) { ChannelCount::STEREO } else { engine.channels };
+    // A number is how many channels the mock has; a list, as for every source, which of them are taken.
+    match table.raw("channels").map(|value| value.get_ref()) {
+        Some(DeValue::Array(_)) => *selection = read_selection(table),
+        _ => channels = engine_section::channels(table).unwrap_or(channels),
+    }
+    let seed = table.integer("seed", 0..=u64::MAX, "").map_or(0, |seed| seed.value);
+    let paced = signal_section::read_clock(table);
+    table.refuse(&DEVICE_KEYS, "belongs to kind = \"device\"");
+    table.refuse(&FILE_KEYS, "belongs to kind = \"file\"");
+    let config = MockConfig { seed, ..MockConfig::new(StreamSpec { sample_rate, channels }, signal.value) };
+    let clock_offset = paced.as_ref().map_or(table.offset(), |paced| paced.offset);
+    let paced = paced.map(|paced| paced.value);
+    SourceKind::Mock(MockEntry { config, paced, signal_offset: signal.offset, clock_offset })
+}
+
+/// `channels` as a list: which of a source's channels are taken, counted from 1, in which order.
+fn read_selection(table: &mut TableReader<'_, '_>) -> Option<At<Vec<u16>>> {
+    let expected = "a list of channels counted from 1, such as [1, 2]";
+    let list = table.list("channels", expected)?;
+    if list.value.is_empty() || list.value.len() > usize::from(ChannelCount::MAX) {
+        let found = list.value.len();
+        table.error(list.offset, format_args!("channels has {found} items, expected 1 to {}", ChannelCount::MAX));
+        return None;
+    }
+    let mut taken = Vec::with_capacity(list.value.len());
+    for item in list.value {
+        match as_integer(item.get_ref()).and_then(|n| u16::try_from(n).ok()) {
+            Some(n) if (1..=ChannelCount::MAX).contains(&n) => taken.push(n),
+            _ => {
+                let expected = format!("a channel from 1 to {}", ChannelCount::MAX);
+                table.expected("an item of channels", item, &expected);
+                return None;
+            }
+        }
+    }
+    Some(At { value: taken, offset: list.offset })
+}

@@ -1,0 +1,33 @@
+//! The command `ra` as a library, so that its parsers can be tested and fuzzed: [`run_cli`] is all that the binary calls.
+//!
+//! Reads the command line, the config and the environment, and turns them into calls of `ra-engine`; everything that
+//! makes or takes sound is there. Results go to stdout, the log and the live meters to stderr.
+
+mod args;
+mod assemble;
+mod channel_select;
+mod check;
+mod cli;
+mod config;
+mod devices;
+mod duration;
+mod failure;
+mod gain_arg;
+mod logger;
+mod meters;
+mod mix;
+mod run;
+mod screen;
+mod stdout;
+mod stop_signal;
+mod summary;
+
+pub use args::{CheckArgs, Cli, Command, DevicesArgs, FormatArg, MixArgs, RunArgs};
+pub use cli::run_cli;
+pub use config::{
+    At, BusEntry, Config, ConfigError, ConfigText, DeviceEntry, FileEntry, InsertEntry, InsertKind, MockEntry,
+    OutputEntry, Problem, RecordEntry, SinkEntry, SinkKind, SourceEntry, SourceKind, load_config, parse_config,
+};
+pub use duration::{DurationError, parse_duration};
+pub use failure::Failure;
+pub use gain_arg::{GainArg, GainArgError, parse_gain};

@@ -1,0 +1,143 @@
+//! Tells people what changes in a run: sources and sinks that fail, end or come back, and frames that are lost. Says each
+//! thing once, and losses at most once in a while. Decides nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use log::Level;
+use ra_engine::core::{SinkState, SourceState, Stats};
+
+use crate::meters::{sink_state, source_state};
+
+/// Between two reports of losses of one source or sink.
+const HOLD_DOWN: Duration = Duration::from_secs(5);
+
+/// What was last said of each source and sink.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    rows: HashMap<String, Row>,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    state: &'static str,
+    lost_frames: u64,
+    lost_said_at: Option<Duration>,
+    non_finite_samples: u64,
+}
+
+impl Watch {
+    /// Logs what has changed since the last call.
+    pub(super) fn report_changes(&mut self, stats: &Stats, elapsed: Duration) {
+        for (level, message) in self.changes(stats, elapsed) {
+            log::log!(level, "{message}");
+        }
+    }
+
+    fn changes(&mut self, stats: &Stats, elapsed: Duration) -> Vec<(Level, String)> {
+        let mut said = Vec::new();
+        for source in &stats.sources {
+            let who = format!("source {:?}", source.name);
+            let level = match source.state {
+                SourceState::Failed | SourceState::Lost => Level::Warn,
+                _ => Level::Info,
+            };
+            let row = self.rows.entry(who.clone()).or_default();
+            row.state(&mut said, &who, level, source_state(source.state), source.reason.as_deref());
+            let lost_frames = source.account.dropped_frames + source.inserted_frames;
+            row.losses(&mut said, &who, "dropped or replaced by silence", lost_frames, elapsed);
+            if row.non_finite_samples == 0 && source.non_finite_samples > 0 {
+                let message =
+                    format!("{who} delivers samples that are no numbers: they become silence, and are counted");
+                said.push((Level::Warn, message));
+            }
+            row.non_finite_samples = source.non_finite_samples;
+        }
+        for sink in &stats.sinks {
+            let files: Vec<_> = sink.files.iter().map(|file| file.display().to_string()).collect();
+            let files = if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) };
+            let who = format!("sink {:?}{files}", sink.name);
+            let level = match sink.state {
+                SinkState::Failed | SinkState::Panicked => Level::Warn,
+                _ => Level::Info,
+            };
+            let row = self.rows.entry(format!("sink {:?}", sink.name)).or_default();
+            row.state(&mut said, &who, level, sink_state(sink.state), sink.reason.as_deref());
+            row.losses(&mut said, &who, "dropped", sink.account.dropped_frames, elapsed);
+        }
+        said
+    }
+}
+
+impl Row {
+    fn state(
+        &mut self,
+        said: &mut Vec<(Level, String)>,
+        who: &str,
+        level: Level,
+        state: &'static str,
+        reason: Option<&str>,
+    ) {
+        if self.state != state {
+            self.state = state;
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            said.push((level, format!("{who} is {state}{reason}")));
+        }
+    }
+
+    fn losses(&mut self, said: &mut Vec<(Level, String)>, who: &str, how: &str, lost_frames: u64, elapsed: Duration) {
+        let is_held_down = self.lost_said_at.is_some_and(|at| elapsed < at + HOLD_DOWN);
+        if lost_frames > self.lost_frames && !is_held_down {
+            said.push((Level::Warn, format!("{who}: {} frames {how}", lost_frames - self.lost_frames)));
+            self.lost_frames = lost_frames;
+            self.lost_said_at = Some(elapsed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ra_engine::core::{SinkStats, SourceStats};
+
+    #[test]
+    fn changes_are_said_once_and_losses_once_in_a_while() {
+        let mut watch = Watch::default();
+        let mut stats = Stats {
+            sources: vec![SourceStats { name: "mic".into(), state: SourceState::Live, ..SourceStats::default() }],
+            sinks: vec![SinkStats {
+                name: "rec".into(),
+                state: SinkState::Ok,
+                files: vec!["a.wav".into()],
+                ..SinkStats::default()
+            }],
+            ..Stats::default()
+        };
+        let at = |s| Duration::from_secs(s);
+        let texts = |said: Vec<(Level, String)>| said.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(texts(watch.changes(&stats, at(0))), ["source \"mic\" is live", "sink \"rec\" (a.wav) is ok"]);
+        assert!(watch.changes(&stats, at(0)).is_empty());
+
+        stats.sources[0].account.dropped_frames = 10;
+        assert_eq!(texts(watch.changes(&stats, at(1))), ["source \"mic\": 10 frames dropped or replaced by silence"]);
+        stats.sources[0].account.dropped_frames = 25;
+        assert!(watch.changes(&stats, at(5)).is_empty());
+        assert_eq!(texts(watch.changes(&stats, at(6))), ["source \"mic\": 15 frames dropped or replaced by silence"]);
+
+        stats.sources[0].state = SourceState::Lost;
+        stats.sources[0].reason = Some("unplugged".into());
+        stats.sources[0].non_finite_samples = 3;
+        stats.sinks[0].state = SinkState::Failed;
+        stats.sinks[0].reason = Some("no space left".into());
+        let said = watch.changes(&stats, at(20));
+        assert!(said.iter().all(|(level, _)| *level == Level::Warn));
+        assert_eq!(
+            texts(said),
+            [
+                "source \"mic\" is lost: unplugged",
+                "source \"mic\" delivers samples that are no numbers: they become silence, and are counted",
+                "sink \"rec\" (a.wav) is failed: no space left",
+            ]
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! What a run leaves behind: the JSON summary and the account on stdout. Runs nothing.
+
+use std::io::Write;
+use std::path::Path;
+
+use ra_engine::EngineConfig;
+use ra_engine::core::{RealtimeClass, RealtimeGrant, Stats};
+use serde::Serialize;
+
+use crate::Failure;
+use crate::meters::{sink_state, source_state};
+
+/// The version of the summary's shape.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    stats: &'a Stats,
+}
+
+/// The summary as a JSON document.
+///
+/// # Errors
+/// [`Failure::Running`] where a number can't be said in JSON.
+pub(crate) fn to_json(stats: &Stats) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(&Summary { schema: SCHEMA, stats });
+    json.map(|json| json + "\n").map_err(|e| Failure::Running(format!("the summary: {e}")))
+}
+
+/// Writes a file so that whoever looks sees the old one or the new one, never half of it.
+///
+/// # Errors
+/// [`Failure::Running`] names the file and says what the system said.
+pub(crate) fn write_atomically(path: &Path, text: &str) -> Result<(), Failure> {
+    let failure = |e: std::io::Error| Failure::Running(format!("{}: {e}", path.display()));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = std::fs::File::create(&part).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&part, path)).map_err(|e| {
+        // Best effort: the failure that is reported is the first one.
+        let _ = std::fs::remove_file(&part);
+        failure(e)
+    })
+}
+
+/// What went wrong for good: one line for each, naming the sink and its files, or the source.
+pub(crate) fn failures(stats: &Stats) -> Vec<String> {
+    use ra_engine::core::{SinkState, SourceState};
+    let mut failures = Vec::new();
+    for source in stats.sources.iter().filter(|source| source.state == SourceState::Failed) {
+        let reason = source.reason.as_deref().unwrap_or("no reason given");
+        failures.push(format!("source {:?} ({}) failed: {reason}", source.name, source.description));
+    }
+    for sink in stats.sinks.iter().filter(|sink| matches!(sink.state, SinkState::Failed | SinkState::Panicked)) {
+        let reason = sink.reason.as_deref().unwrap_or("no reason given");
+        let files: Vec<_> = sink.files.iter().map(|file| file.display().to_string()).collect();
+        let files = if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) };
+        failures.push(format!("sink {:?}{files} {}: {reason}", sink.name, sink_state(sink.state)));
+    }
+    let sources = stats.sources.iter().map(|source| ("source", &source.name, &source.account));
+    let sinks = stats.sinks.iter().map(|sink| ("sink", &sink.name, &sink.account));
+    for (kind, name, account) in sources.chain(sinks).filter(|(_, _, account)| !account.is_balanced()) {
+        failures.push(format!("the account of {kind} {name:?} does not balance: {account}"));
+    }
+    failures
+}
+
+/// The account for people: what was recorded where, and where every frame is.
+pub(crate) fn account(stats: &Stats, engine: &EngineConfig) -> String {
+    let seconds = stats.engine.blocks as f64 * engine.block_frames as f64 / f64::from(engine.sample_rate.hz());
+    let mut text = format!(
+        "ran {seconds:.1} s: {} blocks of {} frames at {}, {} late, {} xruns\nreal-time class: {}\n\n",
+        stats.engine.blocks,
+        engine.block_frames,
+        engine.main_spec(),
+        stats.engine.late_blocks,
+        stats.engine.xruns,
+        grant(&stats.engine.realtime),
+    );
+    let mut rows =
+        vec![["source", "state", "produced", "delivered", "dropped", "queued", "gaps", "drift"].map(str::to_owned)];
+    for source in &stats.sources {
+        let drift = source.drift_ppm.map_or("-".to_owned(), |ppm| format!("{ppm:+.1} ppm"));
+        let counts = counts(&source.account);
+        rows.push(row(&source.name, source_state(source.state), counts, source.gaps.len(), drift));
+    }
+    if !stats.sinks.is_empty() {
+        rows.push(["sink", "state", "produced", "delivered", "dropped", "queued", "gaps", ""].map(str::to_owned));
+    }
+    for sink in &stats.sinks {
+        let counts = counts(&sink.account);
+        rows.push(row(&sink.name, sink_state(sink.state), counts, sink.gaps.len(), String::new()));
+    }
+    text.push_str(&table(&rows, 2));
+    let notes = stats.sinks.iter().flat_map(|sink| sink.notes.iter().map(move |note| (&sink.name, note)));
+    for (name, note) in notes {
+        text.push_str(&format!("{name}: {note}\n"));
+    }
+    let files: Vec<_> = stats.sinks.iter().flat_map(|sink| &sink.files).collect();
+    if !files.is_empty() {
+        text.push_str("\nfiles:\n");
+        for file in files {
+            text.push_str(&format!("  {}\n", file.display()));
+        }
+    }
+    text
+}
+
+fn grant(grant: &RealtimeGrant) -> String {
+    let class = match grant.class {
+        RealtimeClass::Ordinary => "ordinary".to_owned(),
+        RealtimeClass::Fifo => format!("fifo, priority {}", grant.priority),
+        RealtimeClass::RoundRobin => format!("round-robin, priority {}", grant.priority),
+        RealtimeClass::Platform => "the platform's own for audio".to_owned(),
+        RealtimeClass::None => "none: no thread".to_owned(),
+        _ => "unknown".to_owned(),
+    };
+    let memory = if grant.memory_locked { ", memory locked" } else { "" };
+    let reason = grant.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{class}{memory}{reason}")
+}
+
+fn counts(account: &ra_engine::core::FrameAccount) -> [u64; 4] {
+    [account.produced_frames, account.delivered_frames, account.dropped_frames, account.queued_frames]
+}
+
+fn row(name: &str, state: &str, counts: [u64; 4], n_gaps: usize, drift: String) -> [String; 8] {
+    let [produced, delivered, dropped, queued] = counts.map(|count| count.to_string());
+    [name.to_owned(), state.to_owned(), produced, delivered, dropped, queued, n_gaps.to_string(), drift]
+}
+
+/// Rows with their columns one below the other: the first `n_left` to the left, the rest to the right.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]], n_left: usize) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
+            if column < n_left { format!("{cell:width$}") } else { format!("{cell:>width$}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ra_engine::core::{EngineStats, FrameAccount, SinkState, SinkStats, SourceState, SourceStats};
+
+    fn stats() -> Stats {
+        let account = FrameAccount { produced_frames: 1280, delivered_frames: 1280, ..FrameAccount::default() };
+        let realtime = RealtimeGrant { class: RealtimeClass::Fifo, priority: 70, memory_locked: true, reason: None };
+        Stats {
+            engine: EngineStats { blocks: 10, late_blocks: 1, xruns: 2, realtime },
+            sources: vec![SourceStats {
+                name: "tone".into(),
+                account,
+                state: SourceState::Live,
+                ..SourceStats::default()
+            }],
+            sinks: vec![SinkStats {
+                name: "rec".into(),
+                account,
+                state: SinkState::Ok,
+                files: vec!["out/rec.wav".into()],
+                notes: vec!["3 samples clipped".into()],
+                ..SinkStats::default()
+            }],
+            ..Stats::default()
+        }
+    }
+
+    #[test]
+    fn the_summary_has_the_documented_shape() {
+        let json: serde_json::Value = serde_json::from_str(&to_json(&stats()).unwrap()).unwrap();
+        assert_eq!(json["schema"], 1);
+        assert_eq!(json["engine"]["blocks"], 10);
+        assert_eq!(json["engine"]["realtime"]["class"], "fifo");
+        assert_eq!(json["engine"]["realtime"]["memory_locked"], true);
+        for row in [&json["sources"][0], &json["sinks"][0]] {
+            for key in ["produced_frames", "delivered_frames"] {
+                assert_eq!(row[key], 1280, "{key}");
+            }
+            for key in ["dropped_frames", "queued_frames"] {
+                assert_eq!(row[key], 0, "{key}");
+            }
+        }
+        assert_eq!(json["sources"][0]["state"], "live");
+        assert!(json["sources"][0]["drift_ppm"].is_null() && json["sources"][0]["gaps"].is_array());
+        assert_eq!(json["sinks"][0]["files"][0], "out/rec.wav");
+    }
+
+    #[test]
+    fn the_account_is_a_table() {
+        let text = account(&stats(), &EngineConfig::default());
+        assert_eq!(
+            text,
+            "ran 0.0 s: 10 blocks of 128 frames at 48000 Hz stereo, 1 late, 2 xruns\n\
+             real-time class: fifo, priority 70, memory locked\n\
+             \n\
+             source  state  produced  delivered  dropped  queued  gaps  drift\n\
+             tone    live       1280       1280        0       0     0      -\n\
+             sink    state  produced  delivered  dropped  queued  gaps\n\
+             rec     ok         1280       1280        0       0     0\n\
+             rec: 3 samples clipped\n\
+             \n\
+             files:\n  out/rec.wav\n"
+        );
+    }
+
+    #[test]
+    fn what_failed_for_good_is_named() {
+        let mut stats = stats();
+        assert!(failures(&stats).is_empty());
+        stats.sinks[0].state = SinkState::Failed;
+        stats.sinks[0].reason = Some("no space left on device".into());
+        stats.sources[0].account.dropped_frames = 1;
+        assert_eq!(
+            failures(&stats),
+            [
+                "sink \"rec\" (out/rec.wav) failed: no space left on device",
+                "the account of source \"tone\" does not balance: produced 1280 = delivered 1280 + dropped 1 + queued 0",
+            ]
+        );
+        stats.sources[0].account.dropped_frames = 0;
+        stats.sources[0].state = SourceState::Failed;
+        stats.sinks[0].state = SinkState::Panicked;
+        assert_eq!(
+            failures(&stats),
+            [
+                "source \"tone\" () failed: no reason given",
+                "sink \"rec\" (out/rec.wav) panicked: no space left on device",
+            ]
+        );
+    }
+
+    #[test]
+    fn files_are_replaced_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("summary.json");
+        write_atomically(&path, "old").unwrap();
+        write_atomically(&path, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        let into_nothing = dir.path().join("missing/summary.json");
+        let failure = write_atomically(&into_nothing, "x").unwrap_err();
+        assert!(failure.to_string().contains("summary.json: "), "{failure}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1); // no parts left behind
+    }
+}
