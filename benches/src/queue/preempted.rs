@@ -1,0 +1,178 @@
+//! A real-time writer whose readers share its core and are preempted in the middle of what they do, at audio pace.
+//!
+//! Rounds are interleaved, so that the machine's own stalls (a virtual machine has some of milliseconds) fall on all.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use ra_benches::{Quantiles, Recorder, median};
+use ra_core::{Clock, SystemClock};
+use serde::Serialize;
+
+use crate::contestants::{Contestant, N_SAMPLES, Poll};
+use crate::os;
+use crate::publish::{PATIENCE, Pollers};
+
+/// Interleaved rounds; figures are medians over them.
+pub(crate) const ROUNDS: usize = 10;
+/// Readers on the writer's core.
+pub(crate) const N_READERS: usize = 8;
+/// Between two blocks: four times faster than 96 frames at 48 kHz.
+pub(crate) const PERIOD: Duration = Duration::from_micros(500);
+
+/// What shares the core with the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scene {
+    /// Our ring, nobody reads.
+    Control,
+    /// Our ring; threads that are as busy as readers and never touch it.
+    BusyControl,
+    /// This contestant, with readers.
+    Readers(Contestant),
+}
+
+const SCENES: [Scene; 4] =
+    [Scene::Control, Scene::BusyControl, Scene::Readers(Contestant::Ring), Scene::Readers(Contestant::Spmcq)];
+
+impl Scene {
+    fn name(self) -> String {
+        match self {
+            Scene::Control => "control: ring, no readers".to_owned(),
+            Scene::BusyControl => format!("control: ring, {N_READERS} busy threads that don't read"),
+            Scene::Readers(contestant) => format!("{}, {N_READERS} polling readers", contestant.name()),
+        }
+    }
+}
+
+/// A thread that is busy and reads nothing.
+struct Busy;
+
+impl Poll for Busy {
+    fn poll(&mut self, out: &mut [f32]) -> bool {
+        std::hint::black_box(out).fill(0.5);
+        false
+    }
+}
+
+/// One scene over all rounds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SceneRow {
+    pub(crate) scene: String,
+    /// Median over the rounds of each round's p50.
+    pub(crate) p50_ns: f64,
+    /// Median over the rounds of each round's p99.99.
+    pub(crate) p99_99_ns: f64,
+    /// Median over the rounds of each round's maximum.
+    pub(crate) max_ns: f64,
+    /// `p99_99_ns` against the first control's.
+    pub(crate) ratio_p99_99: f64,
+    /// `max_ns` against the first control's.
+    pub(crate) ratio_max: f64,
+    /// All rounds in one.
+    pub(crate) pooled: Quantiles,
+}
+
+/// The whole scenario.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Preempted {
+    /// What the writer was granted, or why not.
+    pub(crate) writer_class: String,
+    pub(crate) rounds: usize,
+    pub(crate) round_s: f64,
+    pub(crate) period_us: u128,
+    pub(crate) n_readers: usize,
+    pub(crate) scenes: Vec<SceneRow>,
+}
+
+/// Runs all rounds on `core`.
+pub(crate) fn run(core: usize, round: Duration) -> Result<Preempted> {
+    let mut recorders: Vec<Vec<Recorder>> = vec![Vec::new(); SCENES.len()];
+    let mut writer_class = String::new();
+    for _ in 0..ROUNDS {
+        for (scene, recorders) in SCENES.into_iter().zip(&mut recorders) {
+            let (recorder, class) = run_round(scene, core, round)?;
+            recorders.push(recorder);
+            writer_class = class;
+        }
+    }
+    let mut scenes: Vec<SceneRow> =
+        SCENES.into_iter().zip(&recorders).map(|(scene, rounds)| summarise(scene, rounds)).collect();
+    let (p99_99_ns, max_ns) = (scenes[0].p99_99_ns, scenes[0].max_ns);
+    for scene in &mut scenes {
+        scene.ratio_p99_99 = scene.p99_99_ns / p99_99_ns;
+        scene.ratio_max = scene.max_ns / max_ns;
+    }
+    Ok(Preempted {
+        writer_class,
+        rounds: ROUNDS,
+        round_s: round.as_secs_f64(),
+        period_us: PERIOD.as_micros(),
+        n_readers: N_READERS,
+        scenes,
+    })
+}
+
+fn summarise(scene: Scene, rounds: &[Recorder]) -> SceneRow {
+    let over_rounds = |figure: fn(&Quantiles) -> u64| {
+        median(&rounds.iter().map(|round| figure(&round.quantiles()) as f64).collect::<Vec<_>>())
+    };
+    let mut pooled = Recorder::new();
+    rounds.iter().for_each(|round| pooled.merge(round));
+    SceneRow {
+        scene: scene.name(),
+        p50_ns: over_rounds(|q| q.p50_ns),
+        p99_99_ns: over_rounds(|q| q.p99_99_ns),
+        max_ns: over_rounds(|q| q.max_ns),
+        ratio_p99_99: 1.0,
+        ratio_max: 1.0,
+        pooled: pooled.quantiles(),
+    }
+}
+
+/// One round, ended by force where the writer is stuck. Readers first, from this ordinary thread (a real-time one would pass its class on to them).
+fn run_round(scene: Scene, core: usize, round: Duration) -> Result<(Recorder, String)> {
+    let (mut writer, readers) = match scene {
+        Scene::Control => Contestant::Ring.make(0)?,
+        Scene::BusyControl => {
+            let (writer, _) = Contestant::Ring.make(0)?;
+            (writer, (0..N_READERS).map(|_| Box::new(Busy) as Box<dyn Poll>).collect())
+        }
+        Scene::Readers(contestant) => contestant.make(N_READERS)?,
+    };
+    let pollers = Pollers::start(readers, core);
+    let is_over = Arc::clone(&pollers.is_over);
+    let writer = thread::spawn(move || {
+        os::pin_to(core);
+        let class = match os::ask_for_fifo() {
+            Ok(()) => "SCHED_FIFO".to_owned(),
+            Err(reason) => format!("ordinary: {reason}"),
+        };
+        let samples = vec![0.5_f32; N_SAMPLES];
+        let mut recorder = Recorder::new();
+        let clock = SystemClock;
+        let period_ns = PERIOD.as_nanos() as u64;
+        let begun_ns = clock.now_ns();
+        let end_ns = begun_ns + round.as_nanos() as u64;
+        let mut deadline_ns = begun_ns + period_ns;
+        let mut seq = 0;
+        loop {
+            clock.sleep_until_ns(deadline_ns);
+            let start_ns = clock.now_ns();
+            writer.publish(seq, &samples);
+            let done_ns = clock.now_ns();
+            recorder.record_ns(done_ns - start_ns);
+            seq += 1;
+            // Relaxed: a flag that orders nothing.
+            if done_ns >= end_ns || is_over.load(Ordering::Relaxed) {
+                return (recorder, class);
+            }
+            // Deadlines that a stall passed are left out.
+            let n_periods = (done_ns.saturating_sub(deadline_ns) / period_ns) + 1;
+            deadline_ns += n_periods * period_ns;
+        }
+    });
+    pollers.run_until_done(writer, 2 * round + PATIENCE)
+}
