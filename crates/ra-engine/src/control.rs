@@ -5,10 +5,13 @@
 //! mixer gives back.
 
 mod buses;
+mod clocked;
 mod inserts;
+mod routes;
 mod sinks;
 mod snapshot;
 mod sources;
+mod strips;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -292,9 +295,9 @@ impl Control {
         match retired {
             Retired::Source(strip) => self.source_retired(strip),
             Retired::Bus(bus) => self.bus_retired(bus.id),
-            Retired::Route(route) => drop(route),
+            Retired::Route(route) => self.route_retired(&route),
             Retired::Gains(gains) => drop(gains),
-            Retired::Insert(insert) => drop(insert),
+            Retired::Insert(insert) => self.insert_retired(&insert),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::control::{Completion, Control, Request, SinkNumber};
 use crate::feeder::{Fed, Feeder};
 use crate::rt::mixer::Mixer;
 use crate::timeline::Timeline;
-use crate::{AnySource, BusConfig, CommandError, EngineConfig, EngineError, SinkConfig, SourceConfig};
+use crate::{AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineError, SinkConfig, SourceConfig};
 
 /// Blocks between two looks at the control side.
 const BLOCKS_PER_TURN: u32 = 8;
@@ -87,6 +87,16 @@ impl OfflineEngine {
         self.carry_out_requests();
         self.prepare();
         answer.try_recv().unwrap_or(Err(CommandError::Stopped))
+    }
+
+    /// A reader of a bus (or of `source:NAME`), for a consumer that is not a [`Sink`].
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownBus`] or [`CommandError::UnknownSource`].
+    pub fn subscribe(&mut self, from: &str) -> Result<BusReader, CommandError> {
+        let reader = self.control.subscribe(from)?;
+        self.prepare();
+        Ok(reader)
     }
 
     /// Before the first block, what was added is there at once.

@@ -127,7 +127,7 @@ impl Control {
         Ok(id)
     }
 
-    pub(super) fn subscribe(&mut self, from: &str) -> Result<BusReader, CommandError> {
+    pub(crate) fn subscribe(&mut self, from: &str) -> Result<BusReader, CommandError> {
         let id = self.bus_for(from)?;
         let block_frames = self.config.block_frames;
         let bus = self

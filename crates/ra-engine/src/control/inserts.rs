@@ -15,6 +15,8 @@ pub(super) const MAX_COMPENSATION_MS: f64 = 250.0;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChainEntry {
     inserts: Vec<(InsertId, usize)>,
+    /// Effects that the mixer has, those that are fading out included.
+    n_lent: usize,
 }
 
 impl ChainEntry {
@@ -26,7 +28,7 @@ impl ChainEntry {
 impl Control {
     pub(super) fn add_insert(&mut self, strip: &Strip, insert: Box<dyn Insert>) -> Result<InsertId, CommandError> {
         let (strip_id, channels, chain) = self.chain_of(strip)?;
-        if chain.inserts.len() == MAX_INSERTS || !self.has_room() {
+        if chain.n_lent == MAX_INSERTS || !self.has_room() {
             return Err(CommandError::TooMany { what: "inserts on a strip", limit: MAX_INSERTS });
         }
         let latency_frames = insert.latency_frames();
@@ -42,8 +44,10 @@ impl Control {
         self.next_insert += 1;
         let make = if self.timeline.is_running() { InsertSlot::new } else { InsertSlot::from_the_start };
         let slot = make(insert, channels, self.config.block_frames, self.config.ramp_frames());
-        self.chain_of_mut(strip)?.inserts.push((id, latency_frames));
-        self.tell(MixerCommand::AddInsert(strip_id, Box::new(ChainedInsert { id: id.0, slot })));
+        let chain = self.chain_of_mut(strip)?;
+        chain.inserts.push((id, latency_frames));
+        chain.n_lent += 1;
+        self.tell(MixerCommand::AddInsert(strip_id, Box::new(ChainedInsert { id: id.0, strip: strip_id, slot })));
         Ok(id)
     }
 
@@ -55,6 +59,19 @@ impl Control {
         self.chain_of_mut(strip)?.inserts.retain(|(known, _)| *known != id);
         self.tell(MixerCommand::RemoveInsert(strip_id, id.0));
         Ok(())
+    }
+
+    /// The mixer has faded an effect out.
+    pub(super) fn insert_retired(&mut self, insert: &ChainedInsert) {
+        let chain = match insert.strip {
+            StripId::Source(id) => {
+                self.sources.iter_mut().find(|source| source.id == id).map(|source| &mut source.chain)
+            }
+            StripId::Bus(id) => self.buses.iter_mut().find(|bus| bus.id == id).map(|bus| &mut bus.chain),
+        };
+        if let Some(chain) = chain {
+            chain.n_lent = chain.n_lent.saturating_sub(1);
+        }
     }
 
     fn chain_of(&self, strip: &Strip) -> Result<(StripId, usize, &ChainEntry), CommandError> {

@@ -2,11 +2,12 @@
 
 use ra_dsp::{DelayLine, InsertSlot};
 
-use super::command::{MAX_INSERTS, Retired};
+use super::command::{MAX_INSERTS, Retired, StripId};
 
 /// An effect with its number in the engine.
 pub(crate) struct ChainedInsert {
     pub(crate) id: u32,
+    pub(crate) strip: StripId,
     pub(crate) slot: InsertSlot,
 }
 

@@ -12,6 +12,7 @@ use super::insert_chain::InsertChain;
 
 /// Where a source goes, and by which gains.
 pub(crate) struct Route {
+    pub(crate) source: SourceId,
     pub(crate) bus: BusId,
     pub(crate) matrix: GainMatrix,
     pub(crate) removing: bool,

@@ -87,6 +87,8 @@ impl Bench {
     /// What a reader finds in the file at this moment.
     fn read(&self) -> Vec<f32> {
         let bytes = self.disk.bytes();
+        let riff_bytes = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+        assert!(riff_bytes + 8 <= bytes.len(), "the header speaks of bytes that are not there");
         let mut reader = hound::WavReader::new(Cursor::new(bytes)).expect("the file opens at every moment");
         assert_eq!(usize::from(reader.spec().channels), self.spec.channels.get());
         match reader.spec().sample_format {

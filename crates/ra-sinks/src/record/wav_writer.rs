@@ -139,11 +139,18 @@ impl WavWriter {
         };
         self.quantised.resize(interleaved.len(), 0);
         let clipped = quantiser.quantise(position, self.spec.channels.get(), interleaved, &mut self.quantised);
-        let n_bytes = self.format.bytes();
-        for (bytes, sample) in out.chunks_exact_mut(n_bytes).zip(&self.quantised) {
-            bytes.copy_from_slice(&sample.to_le_bytes()[..n_bytes]);
+        match self.format.bytes() {
+            2 => pack::<2>(&self.quantised, out),
+            _ => pack::<3>(&self.quantised, out),
         }
         clipped as u64
+    }
+}
+
+/// The low `N` bytes of each sample, little end first. A number that the compiler knows is worth a factor.
+fn pack<const N: usize>(samples: &[i32], out: &mut [u8]) {
+    for (bytes, sample) in out.chunks_exact_mut(N).zip(samples) {
+        bytes.copy_from_slice(&sample.to_le_bytes()[..N]);
     }
 }
 
@@ -165,7 +172,7 @@ impl Container for WavWriter {
         self.drain()?;
         let end = self.end_bytes();
         let new_end = end.checked_add(n_bytes).filter(|&e| i64::try_from(e).is_ok()).ok_or_else(too_long)?;
-        self.storage.set_len(end)?; // cuts off a pad or a torn frame, which would not read as zeros
+        // Behind the last frame stands at most a pad byte now, a zero too: whatever was torn, `drain` has overwritten.
         self.storage.set_len(new_end)?;
         self.written_frames += n_frames;
         Ok(())

@@ -1,0 +1,109 @@
+//! Clocked sources: what is opened, polled and closed by requests to a driver.
+
+use ra_core::{ClockedSource, Granted, SourceError, StreamEvent};
+
+use super::sources::{Kind, Life};
+use super::{Control, Request};
+use crate::rt::command::SourceId;
+
+impl Control {
+    pub(super) fn clocked_started(
+        &mut self,
+        id: SourceId,
+        source: Box<dyn ClockedSource>,
+        result: Result<Granted, SourceError>,
+    ) {
+        let stopping = self.stopping;
+        let Some(entry) = self.source_mut(id) else { return };
+        let name = entry.config.name.clone();
+        match result {
+            Ok(granted) if granted.spec.channels != entry.spec.channels => {
+                let message = format!("asked for {}, was granted {}", entry.spec.channels, granted.spec.channels);
+                let cause = SourceError::Device { device: granted.device, message };
+                self.requests.push_back(Request::StopClocked { id, name, source });
+                self.fail_source(id, cause);
+            }
+            Ok(granted) => {
+                let removed = entry.life == Life::Removed;
+                entry.spec = granted.spec;
+                entry.description = granted.device;
+                entry.kind = Kind::Clocked(Some(source));
+                if removed || stopping {
+                    self.stop_clocked(id);
+                }
+                if !removed {
+                    self.enter_mix(id, granted.period_frames);
+                }
+            }
+            Err(cause) => self.fail_source(id, cause),
+        }
+    }
+
+    pub(super) fn stop_clocked_sources(&mut self) {
+        let ids: Vec<_> = self.sources.iter().map(|source| source.id).collect();
+        for id in ids {
+            self.stop_clocked(id);
+        }
+    }
+
+    pub(super) fn stop_clocked(&mut self, id: SourceId) {
+        let Some(entry) = self.source_mut(id) else { return };
+        if let Kind::Clocked(device) = &mut entry.kind
+            && let Some(source) = device.take()
+        {
+            let name = entry.config.name.clone();
+            self.requests.push_back(Request::StopClocked { id, name, source });
+        }
+    }
+
+    /// A device is closed: what its strip still holds will never be heard, and is counted.
+    pub(super) fn clocked_stopped(&mut self, id: SourceId) {
+        let Some(entry) = self.source_mut(id) else { return };
+        if let Some(mut strip) = entry.retired.take() {
+            let reader = &mut strip.follower.ring.reader;
+            reader.poll_stamps(&mut |_| {});
+            while reader.queued_frames() > 0 {
+                if reader.discard(usize::MAX) == 0 && reader.take_gap().is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
+    pub(super) fn poll_clocked_sources(&mut self) {
+        let mut ended = Vec::new();
+        for entry in &mut self.sources {
+            let Kind::Clocked(Some(source)) = &mut entry.kind else { continue };
+            while let Some(event) = source.poll_event() {
+                match event {
+                    StreamEvent::DeviceLost { reason } => {
+                        log::error!("source {}: device lost: {reason}", entry.config.name);
+                        entry.life = Life::Lost;
+                        entry.reason = Some(reason);
+                    }
+                    StreamEvent::FormatChanged { spec } => {
+                        let reason = format!("now delivers {spec}, was opened as {}", entry.spec);
+                        log::error!("source {}: {reason}", entry.config.name);
+                        entry.life = Life::Lost;
+                        entry.reason = Some(reason);
+                        ended.push(entry.id);
+                    }
+                    StreamEvent::EndOfStream => ended.push(entry.id),
+                    // Frames and gaps come through the ring, where they are counted.
+                    _ => {}
+                }
+            }
+        }
+        for id in ended {
+            self.stop_clocked(id);
+        }
+    }
+
+    /// Whether no driver holds a device of ours, and none is open.
+    pub(crate) fn sources_are_closed(&self) -> bool {
+        self.sources.iter().all(|source| match &source.kind {
+            Kind::Pulled(_) => true,
+            Kind::Clocked(device) => device.is_none() && source.life != Life::Opening,
+        })
+    }
+}
