@@ -7,7 +7,7 @@
 mod install;
 mod packages;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::{
     args::{Args, UsageError},
@@ -45,6 +45,8 @@ pub(crate) fn run(_repo: &Repo, mut args: Args) -> Result<()> {
     };
     args.finish()?;
     prepare(purpose)?;
+    let lacking: Vec<&str> = missing(purpose).iter().map(|package| package.name).collect();
+    ensure!(lacking.is_empty(), "not set up for {purpose:?}: {} missing", lacking.join(" "));
     println!("set up for {purpose:?}");
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(repo: &Repo, args: Args) -> Result<()> {
         let (counted, succeeded) = run_and_count(repo, &words)?;
         tally += counted;
         if !succeeded {
-            failed.push(selection.join(" "));
+            failed.push(words[2..].join(" "));
         }
     }
     if !ready.devices {

@@ -215,8 +215,8 @@ fn print(figures: &Figures) {
     let ours = figures.contestants[0].cpu_s.median;
     let mut table = Table::new(["", "CPU s", "min", "max", "wall s", "memory MiB", "error", "ra / this"]);
     for row in &figures.contestants {
-        if let Some(failure) = &row.failure {
-            table.row([row.name.to_owned(), format!("failed: {failure}")]);
+        if row.failure.is_some() {
+            table.row([row.name.to_owned(), "failed".to_owned()]);
             continue;
         }
         table.row([
@@ -227,17 +227,19 @@ fn print(figures: &Figures) {
             format!("{:.3}", row.wall_s.median),
             format!("{:.1}", row.max_rss_kib as f64 / 1024.0),
             row.verdict.map_or_else(String::new, |verdict| format!("{:.1e}", verdict.max_error_lin)),
-            format!("{:.2}", ours / row.cpu_s.median),
+            if ours.is_nan() { String::new() } else { format!("{:.2}", ours / row.cpu_s.median) },
         ]);
     }
     print!("{table}");
     println!("medians of {} interleaved rounds; \"tuned\": with larger buffers than the program's own", figures.rounds);
+    for (name, failure) in figures.contestants.iter().filter_map(|row| Some((row.name, row.failure.as_ref()?))) {
+        println!("{name} failed: {failure}");
+    }
     for name in &figures.absent {
         println!("not installed: {name}");
     }
-    match (figures.best_peer, figures.ratio_to_best_peer) {
-        (Some(name), Some(ratio)) => println!("CPU time of ra over the best peer ({name}): {ratio:.3}"),
-        _ => println!("no peer to compare with"),
+    if let (Some(name), Some(ratio)) = (figures.best_peer, figures.ratio_to_best_peer) {
+        println!("CPU time of ra over the best peer ({name}): {ratio:.3}");
     }
     if let (Some(name), Some(ratio)) = (figures.best_untuned_peer, figures.ratio_to_best_untuned_peer) {
         println!("CPU time of ra over the best peer as documented ({name}): {ratio:.3}");

@@ -16,8 +16,6 @@ use crate::contestants::{Contestant, N_SAMPLES, Poll};
 use crate::os;
 use crate::publish::{PATIENCE, Pollers};
 
-/// Interleaved rounds; figures are medians over them.
-pub(crate) const ROUNDS: usize = 10;
 /// Readers on the writer's core.
 pub(crate) const N_READERS: usize = 8;
 /// Between two blocks: four times faster than 96 frames at 48 kHz.
@@ -73,6 +71,8 @@ pub(crate) struct SceneRow {
     pub(crate) ratio_max: f64,
     /// All rounds in one.
     pub(crate) pooled: Quantiles,
+    /// Rounds that were ended by force because the writer was stuck: their longest publish is a lower bound.
+    pub(crate) rounds_cut: usize,
 }
 
 /// The whole scenario.
@@ -87,19 +87,25 @@ pub(crate) struct Preempted {
     pub(crate) scenes: Vec<SceneRow>,
 }
 
-/// Runs all rounds on `core`.
-pub(crate) fn run(core: usize, round: Duration) -> Result<Preempted> {
+/// Runs `n_rounds` interleaved rounds on `core`; figures are medians over them.
+pub(crate) fn run(core: usize, n_rounds: usize, round: Duration) -> Result<Preempted> {
     let mut recorders: Vec<Vec<Recorder>> = vec![Vec::new(); SCENES.len()];
+    let mut rounds_cut = [0; SCENES.len()];
     let mut writer_class = String::new();
-    for _ in 0..ROUNDS {
-        for (scene, recorders) in SCENES.into_iter().zip(&mut recorders) {
-            let (recorder, class) = run_round(scene, core, round)?;
-            recorders.push(recorder);
-            writer_class = class;
+    for _ in 0..n_rounds {
+        for ((scene, recorders), rounds_cut) in SCENES.into_iter().zip(&mut recorders).zip(&mut rounds_cut) {
+            let done = run_round(scene, core, round)?;
+            recorders.push(done.recorder);
+            *rounds_cut += usize::from(done.was_cut);
+            writer_class = done.writer_class;
         }
     }
-    let mut scenes: Vec<SceneRow> =
-        SCENES.into_iter().zip(&recorders).map(|(scene, rounds)| summarise(scene, rounds)).collect();
+    let mut scenes: Vec<SceneRow> = SCENES
+        .into_iter()
+        .zip(&recorders)
+        .zip(rounds_cut)
+        .map(|((scene, rounds), rounds_cut)| SceneRow { rounds_cut, ..summarise(scene, rounds) })
+        .collect();
     let (p99_99_ns, max_ns) = (scenes[0].p99_99_ns, scenes[0].max_ns);
     for scene in &mut scenes {
         scene.ratio_p99_99 = scene.p99_99_ns / p99_99_ns;
@@ -107,7 +113,7 @@ pub(crate) fn run(core: usize, round: Duration) -> Result<Preempted> {
     }
     Ok(Preempted {
         writer_class,
-        rounds: ROUNDS,
+        rounds: n_rounds,
         round_s: round.as_secs_f64(),
         period_us: PERIOD.as_micros(),
         n_readers: N_READERS,
@@ -129,11 +135,19 @@ fn summarise(scene: Scene, rounds: &[Recorder]) -> SceneRow {
         ratio_p99_99: 1.0,
         ratio_max: 1.0,
         pooled: pooled.quantiles(),
+        rounds_cut: 0,
     }
 }
 
+/// What came of a round.
+struct Round {
+    recorder: Recorder,
+    writer_class: String,
+    was_cut: bool,
+}
+
 /// One round, ended by force where the writer is stuck. Readers first, from this ordinary thread (a real-time one would pass its class on to them).
-fn run_round(scene: Scene, core: usize, round: Duration) -> Result<(Recorder, String)> {
+fn run_round(scene: Scene, core: usize, round: Duration) -> Result<Round> {
     let (mut writer, readers) = match scene {
         Scene::Control => Contestant::Ring.make(0)?,
         Scene::BusyControl => {
@@ -146,7 +160,7 @@ fn run_round(scene: Scene, core: usize, round: Duration) -> Result<(Recorder, St
     let is_over = Arc::clone(&pollers.is_over);
     let writer = thread::spawn(move || {
         os::pin_to(core);
-        let class = match os::ask_for_fifo() {
+        let writer_class = match os::ask_for_fifo() {
             Ok(()) => "SCHED_FIFO".to_owned(),
             Err(reason) => format!("ordinary: {reason}"),
         };
@@ -166,8 +180,9 @@ fn run_round(scene: Scene, core: usize, round: Duration) -> Result<(Recorder, St
             recorder.record_ns(done_ns - start_ns);
             seq += 1;
             // Relaxed: a flag that orders nothing.
-            if done_ns >= end_ns || is_over.load(Ordering::Relaxed) {
-                return (recorder, class);
+            let was_cut = is_over.load(Ordering::Relaxed);
+            if done_ns >= end_ns || was_cut {
+                return Round { recorder, writer_class, was_cut };
             }
             // Deadlines that a stall passed are left out.
             let n_periods = (done_ns.saturating_sub(deadline_ns) / period_ns) + 1;

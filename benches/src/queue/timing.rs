@@ -7,7 +7,7 @@ use ra_benches::{Quantiles, Recorder, median};
 use serde::Serialize;
 
 /// Operations between two looks at the clock: enough for the clock's own cost and grain to vanish.
-const BATCH: u32 = 16;
+pub(crate) const BATCH: u32 = 16;
 
 /// What an operation takes, in nanoseconds.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -31,7 +31,12 @@ impl LogFilter {
             2 => (LevelFilter::Debug, LevelFilter::Debug, LevelFilter::Info),
             _ => (LevelFilter::Trace, LevelFilter::Trace, LevelFilter::Trace),
         };
-        Self { default: others, targets: vec![("ra_".to_owned(), ours), ("ra_cli".to_owned(), cli)] }
+        let mut targets = vec![("ra_".to_owned(), ours), ("ra_cli".to_owned(), cli)];
+        if verbose < 2 {
+            // The client library calls every connection that is closed, and be it on purpose, an error.
+            targets.push(("pulseaudio::client::reactor".to_owned(), LevelFilter::Off));
+        }
+        Self { default: others, targets }
     }
 
     /// Parses `debug`, or `ra_engine=debug,warn`.
@@ -117,7 +122,10 @@ mod tests {
         assert_eq!(own(0, 9), LevelFilter::Trace);
         assert_eq!(own(1, 0), LevelFilter::Error);
         assert_eq!(own(9, 0), LevelFilter::Off);
+        assert_eq!(LogFilter::from_verbosity(0, 0).level_of("ra_cli::run"), LevelFilter::Info);
         assert_eq!(LogFilter::from_verbosity(0, 1).level_of("symphonia"), LevelFilter::Warn);
+        assert_eq!(LogFilter::from_verbosity(0, 0).level_of("pulseaudio::client::reactor"), LevelFilter::Off);
+        assert_eq!(LogFilter::from_verbosity(0, 3).level_of("pulseaudio::client::reactor"), LevelFilter::Trace);
     }
 
     #[test]

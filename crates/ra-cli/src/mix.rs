@@ -2,6 +2,7 @@
 //! is created; nothing that exists is lost.
 
 mod output;
+mod stoppable;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,8 +19,10 @@ use crate::args::{FormatArg, MixArgs};
 use crate::assemble::escape_template;
 use crate::screen;
 use crate::stdout::print_result;
+use crate::stop_signal::StopSignal;
 use crate::summary;
 use output::Output;
+use stoppable::Stoppable;
 
 /// Frames in a block: large enough that nothing but the samples costs anything, small enough for the cache.
 const BLOCK_FRAMES: usize = 1024;
@@ -44,6 +47,7 @@ pub(crate) fn mix(args: &MixArgs) -> Result<(), Failure> {
     };
     let n_frames = inputs.iter().map(|input| expected_frames(input, engine.sample_rate)).max().unwrap_or(0);
     let spec = engine.main_spec();
+    let stop = StopSignal::listen()?;
     let mut offline = OfflineEngine::new(engine).map_err(Failure::usage)?;
     for (input, number) in inputs.into_iter().zip(1..) {
         let config = SourceConfig {
@@ -51,7 +55,7 @@ pub(crate) fn mix(args: &MixArgs) -> Result<(), Failure> {
             mono_law: MonoLaw::Unity,
             ..SourceConfig::named(format!("input {number}"))
         };
-        offline.add_source(config, AnySource::pulled(input)).map_err(Failure::usage)?;
+        offline.add_source(config, AnySource::pulled(Stoppable::new(input, stop.clone()))).map_err(Failure::usage)?;
     }
     let format = match args.format {
         FormatArg::F32 => SampleFormat::F32,
@@ -66,6 +70,9 @@ pub(crate) fn mix(args: &MixArgs) -> Result<(), Failure> {
     let stats = offline.run(&mut |done_frames| progress.show(done_frames));
     progress.clear();
 
+    if stop.is_asked() {
+        return Err(Failure::Running(format!("interrupted; {}", output.abandon())));
+    }
     let failures = summary::failures(&stats);
     if !failures.is_empty() {
         return Err(Failure::Running(format!("{}\n{}", failures.join("\n"), output.abandon())));

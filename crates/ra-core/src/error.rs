@@ -99,6 +99,17 @@ pub enum SinkError {
         /// What was found and what was expected.
         message: String,
     },
+    /// The end could not be written: some frames that had been taken are lost.
+    #[error("{}: {cause}", path.display())]
+    Tail {
+        /// The file.
+        path: PathBuf,
+        /// Frames that were taken and are not in the file: delivered before, dropped now.
+        lost_frames: u64,
+        /// What the system said, and what is missing.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The sink is beyond repair.
     #[error("{0}")]
     Fatal(String),

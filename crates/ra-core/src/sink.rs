@@ -15,8 +15,12 @@ pub struct SinkStart {
     pub block_frames: usize,
     /// Mix-timeline position of the first frame that it will get.
     pub position: FramePosition,
-    /// Nanoseconds since the Unix epoch at which that frame was captured, for file names and time stamps.
+    /// Nanoseconds since the Unix epoch at which that frame was captured, for file names. Where the engine has not
+    /// started yet: the time of opening, which comes a little earlier.
     pub unix_ns: i128,
+    /// What turns a stamp's `capture_ns` into nanoseconds since the Unix epoch, where it is known: exact, and the same for
+    /// all sinks of an engine.
+    pub unix_minus_monotonic_ns: Option<i128>,
 }
 
 /// A consumer of one bus. The engine gives each its own thread; a slow, failing or panicking sink hurts nobody else.

@@ -63,10 +63,13 @@ fn find_by_id(id: &str, direction: Direction) -> Result<cpal::Device, DeviceErro
     })
 }
 
-fn supports(device: &cpal::Device, direction: Direction) -> bool {
+/// Whether a device's sound goes that way. JACK's backend says that both of its devices can do both, and describes them
+/// right.
+pub(crate) fn supports(device: &cpal::Device, direction: Direction) -> bool {
+    let described = device.description().map_or(cpal::DeviceDirection::Unknown, |d| d.direction());
     match direction {
-        Direction::Input => device.supports_input(),
-        Direction::Output => device.supports_output(),
+        Direction::Input => device.supports_input() && described != cpal::DeviceDirection::Output,
+        Direction::Output => device.supports_output() && described != cpal::DeviceDirection::Input,
     }
 }
 

@@ -24,7 +24,8 @@ pub struct InputRequest {
     pub sample_rate: Option<SampleRate>,
     /// Which channels, counted from 1, in this order; `None` (the default) for all.
     pub channels: Option<Vec<u16>>,
-    /// Frames in a period, a wish; `None` (the default) asks for about 5 ms.
+    /// Frames in a period, a wish; `None` (the default) asks for about 5 ms, and 20 ms of a
+    /// server: PulseAudio keeps no more than one period, and what it loses of shorter ones nobody reports.
     pub period_frames: Option<u32>,
 }
 

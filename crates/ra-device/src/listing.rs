@@ -9,7 +9,7 @@ use cpal::{
 };
 
 use crate::{
-    DeviceError, deadline,
+    DeviceError, deadline, find,
     negotiate::{Offer, channel_counts},
     stream::offer_of,
 };
@@ -136,11 +136,7 @@ const PASSED_OVER: [&str; 2] = ["alsa:null", "alsa:jack"];
 /// `None` for what is no device in that direction.
 fn describe(device: &cpal::Device, direction: Direction, default: Option<&str>) -> Option<DeviceInfo> {
     let id = device.id().ok()?;
-    let supported = match direction {
-        Direction::Input => device.supports_input(),
-        Direction::Output => device.supports_output(),
-    };
-    if !supported || PASSED_OVER.contains(&id.to_string().as_str()) {
+    if !find::supports(device, direction) || PASSED_OVER.contains(&id.to_string().as_str()) {
         return None;
     }
     let (channels, sample_rates) = match offer_of(device, direction) {

@@ -25,7 +25,7 @@ pub(crate) struct Wish {
     /// The highest channel that must be there, counted from 1.
     pub(crate) highest_channel: Option<u16>,
     pub(crate) period_frames: Option<u32>,
-    /// How many periods make a second where `period_frames` is `None`.
+    /// How many periods make a second where `period_frames` is `None` and the device is no server's.
     pub(crate) usual_periods_per_second: u32,
 }
 
@@ -53,8 +53,12 @@ const FORMATS: [SampleFormat; 12] = [
     SampleFormat::U8,
 ];
 
-/// A period where nobody asks for one: `per_second` of them make a second, rounded up to a power of two of frames. A
-/// server's own choice has been seen to be two seconds.
+/// A server's period where nobody asks for one: 20 ms. cpal lets PulseAudio keep one period of a capture and two of a
+/// playback; on a busy machine 5 ms periods lost 18 ms of a second's capture, idle ones a period now and then, and nobody
+/// reports it. Nor is it left to the server: its own choice has been seen to be two seconds.
+const SERVER_PERIODS_PER_SECOND: u32 = 50;
+
+/// A period where nobody asks for one: `per_second` of them make a second, rounded up to a power of two of frames.
 fn usual_period_frames(rate_hz: u32, per_second: u32) -> u32 {
     (rate_hz / per_second).max(16).next_power_of_two()
 }
@@ -86,8 +90,8 @@ pub(crate) fn choose(offer: &Offer, wish: &Wish) -> Result<Choice, DeviceError> 
         operation: "use the device's format",
         message: cause.to_string(),
     })?;
-    let period_frames =
-        wish.period_frames.unwrap_or_else(|| usual_period_frames(rate_hz, wish.usual_periods_per_second)).max(1);
+    let per_second = if offer.server_remixes { SERVER_PERIODS_PER_SECOND } else { wish.usual_periods_per_second };
+    let period_frames = wish.period_frames.unwrap_or_else(|| usual_period_frames(rate_hz, per_second)).max(1);
     let buffer_size = match *best.buffer_size() {
         SupportedBufferSize::Range { min, max } if min <= max => {
             BufferSize::Fixed(period_frames.clamp(min.max(1), max.max(1)))
@@ -162,6 +166,11 @@ mod tests {
         assert_eq!((choice.spec, choice.format), (StreamSpec::new(48_000, 2).unwrap(), SampleFormat::I32));
         assert_eq!(choice.config.buffer_size, BufferSize::Fixed(256));
         assert_eq!((usual_period_frames(96_000, 200), usual_period_frames(8_000, 50)), (512, 256));
+    }
+
+    #[test]
+    fn a_server_gets_longer_periods() {
+        assert_eq!(choose(&server(), &NO_WISH).unwrap().config.buffer_size, BufferSize::Fixed(1024));
     }
 
     #[test]

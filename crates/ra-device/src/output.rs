@@ -23,7 +23,7 @@ pub struct OutputRequest {
     pub sample_rate: Option<SampleRate>,
     /// How many channels to ask for; the device's own count where it is `None` (the default) or not to be had.
     pub channels: Option<ChannelCount>,
-    /// Frames in a period, a wish; `None` (the default) asks for about 20 ms.
+    /// Frames in a period, a wish; `None` (the default) asks for about 10 ms, and 20 ms of a server.
     pub period_frames: Option<u32>,
 }
 
@@ -40,9 +40,7 @@ impl OutputRequest {
             channels: self.channels.map(ChannelCount::as_u16),
             highest_channel: None,
             period_frames: self.period_frames,
-            // cpal gives a server two periods to play from. With 5 ms each a busy machine tears holes into the sound that
-            // PulseAudio's backend does not report.
-            usual_periods_per_second: 50,
+            usual_periods_per_second: 100,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ra_core::{PeriodInput, SampleRate, StreamSpec};
+use ra_core::{Clock, PeriodInput, SampleRate, StreamSpec, SystemClock};
 use ra_device::{
     DeviceError, DeviceEvent, Direction, InputRequest, InputStream, OutputRequest, OutputStream, PeriodOutput,
     list_devices, probe_input,
@@ -138,7 +138,6 @@ fn capture_brings_the_tone_with_stamps_that_advance_with_the_frames() {
         let request = InputRequest {
             device: "pulseaudio:pair.monitor".into(),
             channels: Some(vec![2]),
-            period_frames: Some(480),
             ..InputRequest::default()
         };
         let started = Instant::now();
@@ -163,18 +162,21 @@ fn capture_brings_the_tone_with_stamps_that_advance_with_the_frames() {
         assert!(((hz - 997.0) / 997.0).abs() < 200e-6, "{hz} Hz");
         assert!((db - 20.0 * 0.25f64.log10()).abs() < 0.1, "{db} dBFS: the second channel's level");
 
+        // What the server loses on a busy machine makes stamps jump: it is the middle of the steps that must be right.
         let stamps: Vec<_> = std::iter::from_fn(|| heard.stamps.pop().ok()).collect();
-        let (first_ns, mut frames, mut errors_us) = (stamps[0].0, 0, Vec::new());
-        for &(ns, n_frames) in &stamps {
-            let expected_ns = first_ns + SampleRate::HZ_48000.ns_of_frames(frames);
-            errors_us.push((ns as f64 - expected_ns as f64) / 1e3);
-            frames += n_frames as u64;
-        }
-        errors_us.sort_by(f64::total_cmp);
-        let at = |q: f64| errors_us[((errors_us.len() - 1) as f64 * q) as usize];
-        println!("stamp against frames, µs: min {} p50 {} p99 {} max {}", at(0.0), at(0.5), at(0.99), at(1.0));
-        // A null sink at 48 kHz may be 94 ppm fast; the rest is the server's own coarseness.
-        assert!(at(0.05) > -30_000.0 && at(0.95) < 30_000.0, "{} to {} µs", at(0.05), at(0.95));
+        let mut steps_us: Vec<f64> = stamps
+            .windows(2)
+            .map(|pair| {
+                let ((first_ns, n_frames), (next_ns, _)) = (pair[0], pair[1]);
+                (next_ns as f64 - first_ns as f64 - SampleRate::HZ_48000.ns_of_frames(n_frames as u64) as f64) / 1e3
+            })
+            .collect();
+        steps_us.sort_by(f64::total_cmp);
+        let at = |q: f64| steps_us[((steps_us.len() - 1) as f64 * q) as usize];
+        println!("steps of stamps against frames, µs: p1 {} p50 {} p99 {}", at(0.01), at(0.5), at(0.99));
+        assert!(at(0.5).abs() < 1_000.0, "{} µs", at(0.5));
+        let now_ns = SystemClock.now_ns();
+        assert!(stamps.iter().all(|&(ns, _)| ns <= now_ns && ns + 60_000_000_000 > now_ns));
 
         let started = Instant::now();
         drop(stream);
@@ -245,5 +247,30 @@ fn a_killed_server_is_a_loss_and_can_be_opened_again() {
             assert!(heard.samples.is_abandoned(), "the input is dropped with the stream");
             server.restart();
         }
+    });
+}
+
+/// alsa-lib's PulseAudio plugin reports hundreds of thousands of errors a second when its server dies, and no loss.
+#[test]
+fn a_storm_of_errors_through_alsa_is_a_loss() {
+    with_pulse_server("a_storm_of_errors_through_alsa_is_a_loss", &[MIC], |server| {
+        let request = InputRequest { device: "alsa:pulse".into(), ..InputRequest::default() };
+        if !list_devices().devices.iter().any(|d| d.id == "alsa:pulse" && d.direction == Direction::Input) {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "this test needs libasound2-plugins");
+            println!("skipped: alsa-lib has no PulseAudio plugin here");
+            return;
+        }
+        let (tap, heard) = tap();
+        let mut stream = InputStream::open(&request, Box::new(tap)).unwrap();
+        stream.start().unwrap();
+        wait_for("sound", || heard.samples.slots() > 0);
+        println!("granted {:?}, counts {:?}", stream.granted(), stream.counts());
+        server.kill();
+        wait_for("the loss", || stream.take_events().iter().any(|e| matches!(e, DeviceEvent::Lost { .. })));
+        println!("lost: {:?}; counts {:?}", stream.loss(), stream.counts());
+        let started = Instant::now();
+        drop(stream);
+        println!("close took {:?}", started.elapsed());
+        assert!(heard.samples.is_abandoned(), "the input is dropped with the stream");
     });
 }

@@ -7,12 +7,10 @@ use ra_core::{Block, FramePosition, Gap, GapReason, Sink, SinkError, SinkReport,
 use ra_queue::{BlockReader, ReadOutcome};
 
 use crate::sink_shared::SinkShared;
+use crate::timeline::Timeline;
 
 /// Blocks that are handed on before the caller gets to look around.
 const BLOCKS_PER_DRAIN: usize = 64;
-
-/// Turns a mix-timeline position into the time of day, in nanoseconds since the Unix epoch.
-pub(crate) type UnixTimeOf = Arc<dyn Fn(FramePosition) -> i128 + Send + Sync>;
 
 /// A sink, its cursor in the bus's ring, and what it has seen so far.
 pub(crate) struct Consumer {
@@ -27,7 +25,8 @@ pub(crate) struct Consumer {
     /// Frames behind this one are not for the sink.
     end: Option<FramePosition>,
     lagged: bool,
-    unix_time_of: UnixTimeOf,
+    trouble: Trouble,
+    timeline: Arc<Timeline>,
     pub(crate) shared: Arc<SinkShared>,
 }
 
@@ -36,6 +35,15 @@ enum Phase {
     New,
     Open,
     Done,
+}
+
+/// Whether the sink is in trouble. It is over when a block was taken *and* a flush behind it succeeded: a buffer takes
+/// blocks for a while on a full disk, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    None,
+    Failing,
+    TookABlock,
 }
 
 /// What a look at the ring led to.
@@ -58,7 +66,7 @@ impl Consumer {
         sink: Box<dyn Sink>,
         shared: Arc<SinkShared>,
     ) -> Self {
-        let ConsumerStart { name, spec, block_frames, unix_time_of } = start;
+        let ConsumerStart { name, spec, block_frames, timeline } = start;
         let buffer = vec![0.0; spec.samples(block_frames)];
         Self {
             name,
@@ -70,7 +78,8 @@ impl Consumer {
             expected: None,
             end: None,
             lagged: false,
-            unix_time_of,
+            trouble: Trouble::None,
+            timeline,
             shared,
         }
     }
@@ -82,7 +91,8 @@ impl Consumer {
             spec: self.spec,
             block_frames: self.spec.frames(self.buffer.len()),
             position,
-            unix_ns: (self.unix_time_of)(position),
+            unix_ns: self.timeline.unix_ns_of(position),
+            unix_minus_monotonic_ns: Some(self.timeline.unix_minus_monotonic_ns()),
         };
         self.phase = Phase::Open;
         self.expected = Some(position);
@@ -140,10 +150,17 @@ impl Consumer {
 
     /// Lets the sink make durable what it was given.
     pub(crate) fn flush(&mut self) {
-        if self.phase == Phase::Open
-            && let Err(cause) = self.call(|sink| sink.flush())
-        {
-            self.complain(&cause);
+        if self.phase != Phase::Open {
+            return;
+        }
+        match self.call(|sink| sink.flush()) {
+            Ok(()) if self.trouble == Trouble::TookABlock => {
+                self.trouble = Trouble::None;
+                log::info!("sink {} takes blocks again", self.name);
+                self.shared.set_state(SinkState::Ok, None);
+            }
+            Ok(()) => {}
+            Err(cause) => drop(self.complain(&cause)),
         }
     }
 
@@ -160,6 +177,9 @@ impl Consumer {
                 Some(report)
             }
             Err(cause) => {
+                if let SinkError::Tail { path, lost_frames, .. } = &cause {
+                    self.shared.lose_tail(*lost_frames, path.clone());
+                }
                 if self.shared.state() != SinkState::Panicked {
                     log::error!("sink {}: {cause}", self.name);
                     self.shared.set_state(SinkState::Failed, Some(cause.to_string()));
@@ -211,6 +231,9 @@ impl Consumer {
                 return self.complain(&cause).then_some(Drained::Dead);
             }
             self.shared.deliver(wanted);
+            if self.trouble == Trouble::Failing {
+                self.trouble = Trouble::TookABlock;
+            }
         }
         self.shared.cut(block_frames - wanted);
         None
@@ -228,9 +251,11 @@ impl Consumer {
             self.die(if panicked { SinkState::Panicked } else { SinkState::Failed }, cause);
             return true;
         }
-        if self.shared.set_state(SinkState::Failed, Some(cause.to_string())) {
+        if self.trouble == Trouble::None {
             log::error!("sink {}: {cause}", self.name);
         }
+        self.trouble = Trouble::Failing;
+        self.shared.set_state(SinkState::Failed, Some(cause.to_string()));
         false
     }
 
@@ -247,7 +272,7 @@ pub(crate) struct ConsumerStart {
     pub(crate) name: String,
     pub(crate) spec: StreamSpec,
     pub(crate) block_frames: usize,
-    pub(crate) unix_time_of: UnixTimeOf,
+    pub(crate) timeline: Arc<Timeline>,
 }
 
 const PANICKED: &str = "panicked: ";

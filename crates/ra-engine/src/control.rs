@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ra_core::{Clock, ClockedSource, FramePosition, Granted, RealtimeGrant, SinkError, SourceError};
+use ra_core::{ClockedSource, FramePosition, Granted, RealtimeGrant, SinkError, SourceError};
 use ra_queue::InputWriter;
 use rtrb::{Consumer as RingConsumer, Producer, RingBuffer};
 
@@ -49,7 +49,7 @@ const METER_INTERVAL_MS: f64 = 50.0;
 pub(crate) enum Request {
     StartClocked { id: SourceId, name: String, source: Box<dyn ClockedSource>, input: InputWriter },
     StopClocked { id: SourceId, name: String, source: Box<dyn ClockedSource> },
-    RunFeeder { id: SourceId, name: String, feeder: Feeder },
+    RunFeeder { id: SourceId, name: String, feeder: Box<Feeder> },
     RunConsumer(ConsumerRun),
 }
 
@@ -103,7 +103,6 @@ pub(crate) enum Threadless {
 /// All that the control side knows.
 pub(crate) struct Control {
     config: EngineConfig,
-    clock: Arc<dyn Clock>,
     timeline: Arc<Timeline>,
     counters: Arc<EngineCounters>,
     to_mixer: Producer<MixerCommand>,
@@ -127,11 +126,7 @@ pub(crate) struct Control {
 
 impl Control {
     /// A control side and its mixer, with the bus `main`.
-    pub(crate) fn new(
-        config: EngineConfig,
-        clock: Arc<dyn Clock>,
-        timeline: Arc<Timeline>,
-    ) -> Result<(Self, Mixer), EngineError> {
+    pub(crate) fn new(config: EngineConfig, timeline: Arc<Timeline>) -> Result<(Self, Mixer), EngineError> {
         config.check()?;
         let (to_mixer, commands) = RingBuffer::new(COMMAND_CAPACITY);
         let (retired_in, retired) = RingBuffer::new(MAX_OUTSTANDING);
@@ -151,7 +146,6 @@ impl Control {
         let mut control = Self {
             read_ahead_frames,
             config,
-            clock,
             timeline,
             counters,
             to_mixer,

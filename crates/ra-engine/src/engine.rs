@@ -45,7 +45,7 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let timeline = Arc::new(Timeline::new(config.sample_rate, (config.latency.nominal_ms() * 1e6) as u64, &*clock));
-        let (control, mixer) = Control::new(config.clone(), Arc::clone(&clock), Arc::clone(&timeline))?;
+        let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline))?;
         let (commands, command_queue) = unbounded();
         let (orders, order_queue) = unbounded();
         let (completions, completion_queue) = unbounded();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::bounded;
-use ra_core::{Clock, FramePosition, RealtimeClass, RealtimeGrant, Sink, Stats, VirtualClock};
+use ra_core::{Clock, FramePosition, RealtimeClass, RealtimeGrant, Sink, SinkState, Stats, VirtualClock};
 
 use crate::consumer::{Consumer, Drained};
 use crate::control::{Completion, Control, Request, SinkNumber};
@@ -22,13 +22,13 @@ const READ_AHEAD_BLOCKS: usize = 4;
 pub struct OfflineEngine {
     control: Control,
     mixer: Mixer,
-    clock: Arc<VirtualClock>,
+    clock: VirtualClock,
     feeders: Vec<RunningFeeder>,
     consumers: Vec<RunningConsumer>,
 }
 
 struct RunningFeeder {
-    feeder: Feeder,
+    feeder: Box<Feeder>,
     fed: Fed,
 }
 
@@ -44,10 +44,9 @@ impl OfflineEngine {
     /// # Errors
     /// [`EngineError`] when a setting is out of range.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let clock = Arc::new(VirtualClock::at_ns(0));
-        let shared: Arc<dyn Clock> = Arc::<VirtualClock>::clone(&clock);
-        let timeline = Arc::new(Timeline::new(config.sample_rate, 0, &*shared));
-        let (mut control, mixer) = Control::new(config, shared, timeline)?;
+        let clock = VirtualClock::at_ns(0);
+        let timeline = Arc::new(Timeline::new(config.sample_rate, 0, &clock));
+        let (mut control, mixer) = Control::new(config, timeline)?;
         control.read_ahead_blocks(READ_AHEAD_BLOCKS);
         control.set_grant(RealtimeGrant { class: RealtimeClass::None, ..RealtimeGrant::default() });
         Ok(Self { control, mixer, clock, feeders: Vec::new(), consumers: Vec::new() })
@@ -162,7 +161,11 @@ impl OfflineEngine {
             loop {
                 match running.consumer.drain() {
                     Drained::More => {}
-                    Drained::Idle | Drained::Ended => break,
+                    Drained::Idle | Drained::Ended => {
+                        // What a sink refuses here is lost for good: no time passes in which a disk could be emptied.
+                        running.dead = running.consumer.shared.state() == SinkState::Failed;
+                        break;
+                    }
                     Drained::Dead => {
                         running.dead = true;
                         break;

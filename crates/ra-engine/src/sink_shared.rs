@@ -53,13 +53,10 @@ impl SinkShared {
         self.text.lock().state
     }
 
-    /// Sets state and reason. Returns whether the state was another one before.
-    pub(crate) fn set_state(&self, state: SinkState, reason: Option<String>) -> bool {
+    pub(crate) fn set_state(&self, state: SinkState, reason: Option<String>) {
         let mut text = self.text.lock();
-        let changed = text.state != state;
         text.state = state;
         text.reason = reason;
-        changed
     }
 
     pub(crate) fn log_gap(&self, gap: Gap) {
@@ -69,12 +66,6 @@ impl SinkShared {
     pub(crate) fn deliver(&self, n_frames: u64) {
         // Release, here and in `drop_frames`, pairs with the Acquire loads in `account`.
         self.delivered_frames.fetch_add(n_frames, Ordering::Release);
-        let mut text = self.text.lock();
-        if text.state == SinkState::Failed {
-            // It took a block again: it has recovered, and its gap tells what it missed.
-            text.state = SinkState::Ok;
-            text.reason = None;
-        }
     }
 
     pub(crate) fn drop_frames(&self, n_frames: u64) {
@@ -98,6 +89,16 @@ impl SinkShared {
         let mut text = self.text.lock();
         text.files.clone_from(&report.files);
         text.notes.clone_from(&report.notes);
+    }
+
+    /// The sink could not write its end: frames that it had taken are lost after all.
+    pub(crate) fn lose_tail(&self, n_frames: u64, path: PathBuf) {
+        let delivered = self.delivered_frames.load(Ordering::Acquire);
+        let n_frames = n_frames.min(delivered);
+        // The sink is frozen: nobody else writes these any more.
+        self.delivered_frames.store(delivered - n_frames, Ordering::Release);
+        self.dropped_frames.fetch_add(n_frames, Ordering::Release);
+        self.text.lock().files.push(path);
     }
 
     /// The sink takes nothing more: what waits for it is dropped, and what comes later is not its own.

@@ -10,6 +10,8 @@ pub(crate) struct Timeline {
     rate: SampleRate,
     /// What the time of day and the monotonic clock differ by, in nanoseconds, read once.
     unix_minus_monotonic_ns: i128,
+    /// Monotonic time at which the engine was made.
+    made_ns: u64,
     /// Monotonic time of frame 0; 0 while the engine has not started.
     start_ns: AtomicU64,
     latency_ns: u64,
@@ -18,9 +20,11 @@ pub(crate) struct Timeline {
 impl Timeline {
     pub(crate) fn new(rate: SampleRate, latency_ns: u64, clock: &dyn Clock) -> Self {
         let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
+        let made_ns = clock.now_ns();
         Self {
             rate,
-            unix_minus_monotonic_ns: unix_ns - i128::from(clock.now_ns()),
+            made_ns,
+            unix_minus_monotonic_ns: unix_ns - i128::from(made_ns),
             start_ns: AtomicU64::new(0),
             latency_ns,
         }
@@ -36,10 +40,16 @@ impl Timeline {
         self.start_ns.load(Ordering::Acquire) != 0
     }
 
-    /// When the frame at `position` was captured, in nanoseconds since the Unix epoch. Before the start: as if it were now.
-    pub(crate) fn unix_ns_of(&self, position: FramePosition, clock: &dyn Clock) -> i128 {
+    /// What turns monotonic nanoseconds into nanoseconds since the Unix epoch.
+    pub(crate) fn unix_minus_monotonic_ns(&self) -> i128 {
+        self.unix_minus_monotonic_ns
+    }
+
+    /// When the frame at `position` was captured, in nanoseconds since the Unix epoch. Before the start: as if frame 0 had
+    /// been due when the engine was made, so that all sinks that are opened by then agree.
+    pub(crate) fn unix_ns_of(&self, position: FramePosition) -> i128 {
         let start_ns = match self.start_ns.load(Ordering::Acquire) {
-            0 => clock.now_ns(),
+            0 => self.made_ns,
             start_ns => start_ns,
         };
         let capture_ns = i128::from(start_ns) + i128::from(self.rate.ns_of_frames(position.0));

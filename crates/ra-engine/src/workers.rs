@@ -56,7 +56,7 @@ impl Workers {
             Request::RunFeeder { id, name, feeder } => {
                 let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
                 self.spawn(format!("ra-feed-{name}"), Threadless::Source(id), move || {
-                    run_feeder(feeder, &*clock, &quit, &|| drop(completions.send(Completion::FeederPrimed { id })));
+                    run_feeder(*feeder, &*clock, &quit, &|| drop(completions.send(Completion::FeederPrimed { id })));
                 });
             }
             Request::RunConsumer(run) => {

@@ -2,6 +2,8 @@
 //!
 //! Nothing here is right by luck of timing: tests wait for what must come, and check it exactly.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use std::sync::atomic::Ordering;
@@ -312,4 +314,39 @@ fn a_failing_source_keeps_what_it_gave_and_says_why() {
     assert!(stats.sources[0].reason.as_deref().unwrap().starts_with("shrunk.wav"));
     assert_eq!(stats.sources[0].account.delivered_frames, 30_000);
     assert_eq!(heard.samples().iter().filter(|&&sample| sample == 0.5).count(), 60_000);
+}
+
+#[test]
+fn a_tail_that_cannot_be_written_is_dropped_after_all() {
+    let mut engine = engine();
+    let handle = engine.handle();
+    handle.add_source(SourceConfig::named("a"), constant(0.5)).unwrap();
+    let sink = Collect::default();
+    let heard = sink.0.clone();
+    handle.add_sink(SinkConfig::named("disk"), sink).unwrap();
+    engine.start().unwrap();
+    wait_for("sound", || heard.n_samples() > 10_000);
+    heard.lost_tail_frames.store(1000, Ordering::Release);
+    let stats = engine.stop().unwrap();
+    let sink = &stats.sinks[0];
+    assert_eq!(sink.state, SinkState::Failed);
+    assert!(sink.account.is_balanced() && sink.account.queued_frames == 0);
+    assert_eq!(sink.account.dropped_frames, 1000);
+    assert_eq!(sink.files, [std::path::PathBuf::from("full.wav")], "what is in the file is still there");
+}
+
+#[test]
+fn the_start_of_two_sinks_is_the_same_instant() {
+    let mut engine = engine();
+    let handle = engine.handle();
+    let (a, b) = (Collect::default(), Collect::default());
+    let (a_heard, b_heard) = (a.0.clone(), b.0.clone());
+    handle.add_sink(SinkConfig::named("a"), a).unwrap();
+    handle.add_sink(SinkConfig::named("b"), b).unwrap();
+    engine.start().unwrap();
+    engine.stop().unwrap();
+    let (a, b) = (a_heard.starts.lock().unwrap(), b_heard.starts.lock().unwrap());
+    assert_eq!(a[0].unix_ns, b[0].unix_ns);
+    assert_eq!(a[0].unix_minus_monotonic_ns, b[0].unix_minus_monotonic_ns);
+    assert!(a[0].unix_minus_monotonic_ns.is_some());
 }

@@ -1,5 +1,7 @@
 //! The offline engine: what comes out is the sum of what went in, in its place and of its length.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use ra_engine::core::{ChannelCount, SinkState, SourceState};

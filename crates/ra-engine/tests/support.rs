@@ -1,6 +1,7 @@
 //! Sources and sinks for the tests: data in, data out, faults on command.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -82,6 +83,8 @@ pub struct Heard {
     pub panic: AtomicBool,
     /// While set, a write does not return.
     pub stall: AtomicBool,
+    /// While set, the end can't be written, and this many frames are lost by it.
+    pub lost_tail_frames: AtomicU64,
 }
 
 impl Heard {
@@ -124,6 +127,11 @@ impl Sink for Collect {
     }
     fn finish(&mut self) -> Result<SinkReport, SinkError> {
         self.0.n_finished.fetch_add(1, Ordering::Release);
+        let lost_frames = self.0.lost_tail_frames.load(Ordering::Acquire);
+        if lost_frames > 0 {
+            let cause = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(SinkError::Tail { path: "full.wav".into(), lost_frames, cause });
+        }
         Ok(SinkReport::default())
     }
 }

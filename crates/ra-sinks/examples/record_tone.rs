@@ -15,7 +15,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut recorder = Recorder::new(config)?;
     let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as i128;
     let position = FramePosition(0);
-    recorder.start(&SinkStart { name: "tone".into(), spec, block_frames: BLOCK_FRAMES, position, unix_ns })?;
+    recorder.start(&SinkStart {
+        name: "tone".into(),
+        spec,
+        block_frames: BLOCK_FRAMES,
+        position,
+        unix_ns,
+        unix_minus_monotonic_ns: None,
+    })?;
 
     for seq in 0..750 {
         let position = FramePosition(seq * BLOCK_FRAMES as u64);

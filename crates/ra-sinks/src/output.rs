@@ -36,7 +36,7 @@ pub struct OutputConfig {
     /// How much sound is kept between the bus and the device, in milliseconds: it covers the lateness of both. 5 to 5000;
     /// default 60. It has to hold a block.
     pub cushion_ms: f64,
-    /// Frames in the device's period, a wish. Default: about 20 ms.
+    /// Frames in the device's period, a wish. Default: about 10 ms, and 20 ms of a sound server.
     pub period_frames: Option<u32>,
     /// Of the resampler, where the device has another rate than the bus. Default: balanced.
     pub quality: Quality,

@@ -77,7 +77,15 @@ impl Bus {
         let config = OutputConfig { device: "pulseaudio:speaker".into(), cushion_ms, ..OutputConfig::default() };
         let mut sink = OutputSink::new(config).unwrap();
         let (position, unix_ns) = (FramePosition(0), 0);
-        sink.start(&SinkStart { name: "speaker".into(), spec, block_frames: BLOCK, position, unix_ns }).unwrap();
+        sink.start(&SinkStart {
+            name: "speaker".into(),
+            spec,
+            block_frames: BLOCK,
+            position,
+            unix_ns,
+            unix_minus_monotonic_ns: None,
+        })
+        .unwrap();
         Self { sink, spec, n_blocks: 0, start_ns: SystemClock.now_ns() }
     }
 
@@ -175,7 +183,14 @@ fn a_lost_device_is_an_error_and_a_wrong_one_says_what_there_is() {
         let mut wrong =
             OutputSink::new(OutputConfig { device: "pulseaudio:speeker".into(), ..OutputConfig::default() }).unwrap();
         let spec = StreamSpec::new(48_000, 2).unwrap();
-        let start = SinkStart { name: "x".into(), spec, block_frames: BLOCK, position: FramePosition(0), unix_ns: 0 };
+        let start = SinkStart {
+            name: "x".into(),
+            spec,
+            block_frames: BLOCK,
+            position: FramePosition(0),
+            unix_ns: 0,
+            unix_minus_monotonic_ns: None,
+        };
         let error = wrong.start(&start).unwrap_err();
         assert!(error.to_string().contains("did you mean \"pulseaudio:speaker\"?"), "{error}");
         let config = OutputConfig { cushion_ms: 5.0, ..OutputConfig::default() };

@@ -13,7 +13,8 @@ pub struct DeviceConfig {
     pub sample_rate: Option<SampleRate>,
     /// Which of the device's channels, counted from 1, in this order. Default: all.
     pub channels: Option<Vec<u16>>,
-    /// Frames in a period, a wish: devices do as they like. Default: about 5 ms.
+    /// Frames in a period, a wish: devices do as they like. Default: about 5 ms, and 20 ms of a sound server,
+    /// which silently loses sound with shorter ones when the machine is busy.
     pub period_frames: Option<u32>,
 }
 

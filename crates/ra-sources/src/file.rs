@@ -9,6 +9,7 @@ mod pcm;
 mod trim;
 mod watched_file;
 mod wav;
+mod wav_format;
 mod wav_header;
 
 use std::path::{Path, PathBuf};

@@ -1,71 +1,18 @@
 //! Coded files, made by ffmpeg and sox: the right format, length to the frame, level, and place in time.
 
 #![cfg(feature = "file")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
 #[path = "support/sound.rs"]
 mod sound;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-use hound::{SampleFormat, WavSpec, WavWriter};
+use fixtures::{check_tone, encode, has, original, run};
 use ra_core::{PulledSource, Source, StreamEvent};
 use ra_sources::{AtEnd, FileConfig, FileSource};
-use sound::{channel, db, fit_tone, read_all, read_exactly, rms, tone};
-
-/// Whether the tool is here. Where it is not: a failure on CI, elsewhere a word about what was not tested.
-fn has(tool: &str) -> bool {
-    let here = Command::new(tool).arg("--help").output().is_ok();
-    assert!(here || std::env::var_os("CI").is_none(), "{tool} is missing, and CI must test with it");
-    if !here {
-        eprintln!("skipped: {tool} is not installed");
-    }
-    here
-}
-
-fn run(tool: &str, args: &[&str]) {
-    let output = Command::new(tool).args(args).output().unwrap();
-    assert!(output.status.success(), "{tool} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// `in.wav`: `hz` at −6 dB in the left channel, half of that inverted in the right.
-fn original(dir: &Path, hz: f64, rate_hz: u32, n_frames: usize) -> (PathBuf, Vec<f32>) {
-    let path = dir.join("in.wav");
-    let spec = WavSpec { channels: 2, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
-    let mut writer = WavWriter::create(&path, spec).unwrap();
-    let mono = tone(hz, 0.5, f64::from(rate_hz), n_frames);
-    for &x in &mono {
-        writer.write_sample((x * 32_768.0).round() as i16).unwrap();
-        writer.write_sample((x * -16_384.0).round() as i16).unwrap();
-    }
-    writer.finalize().unwrap();
-    (path, mono)
-}
-
-fn encode(input: &Path, output: &Path, options: &[&str]) {
-    let (input, output) = (input.to_str().unwrap(), output.to_str().unwrap());
-    run("ffmpeg", &[&["-v", "error", "-y", "-i", input], options, &[output]].concat());
-}
-
-/// Sets the signal in the middle of a file against the truth: level of both channels, and place in frames.
-fn check_tone(name: &str, samples: &[f32], hz: f64, rate_hz: f64, residual_db: f64) {
-    let n_frames = samples.len() / 2;
-    // Whole periods from the start, so that the phase is that of frame 0; the ends are an encoder's worst place.
-    let from = (rate_hz / hz * (0.1 * n_frames as f64 * hz / rate_hz).round()).round() as usize;
-    let to = n_frames * 9 / 10;
-    for (which, amplitude_expected, turned) in [(0, 0.5, 0.0), (1, 0.25, std::f64::consts::PI)] {
-        let lane = channel(samples, 2, which);
-        let (amplitude, phase, residual) = fit_tone(&lane[from..to], hz, rate_hz);
-        assert!((db(amplitude) - db(amplitude_expected)).abs() < 0.1, "{name}: {} dB", db(amplitude));
-        assert!(db(residual) < residual_db, "{name}: residual {} dB", db(residual));
-        let expected = std::f64::consts::TAU * (hz * from as f64 / rate_hz).fract() + turned;
-        let off = (phase - expected + std::f64::consts::PI).rem_euclid(std::f64::consts::TAU) - std::f64::consts::PI;
-        let off_frames = off / std::f64::consts::TAU * rate_hz / hz;
-        assert!(off_frames.abs() < 0.05, "{name}: {off_frames} frames off");
-    }
-}
+use sound::{channel, db, fit_tone, read_all, read_exactly, rms};
+use std::process::Command;
 
 const LOSSLESS: [(&str, &[&str]); 8] = [
     ("a.flac", &[]),
@@ -159,7 +106,7 @@ fn a_bare_aac_stream_plays_whole_and_claims_no_length() {
     let mut source = FileSource::open(FileConfig::new(&path)).unwrap();
     assert_eq!(source.remaining_frames(), None);
     let n_frames = read_all(&mut source, 4096).unwrap().len() / 2;
-    assert!((60_000..60_000 + 4 * 1024).contains(&n_frames) && n_frames % 1024 == 0, "{n_frames}");
+    assert!((60_000..60_000 + 4 * 1024).contains(&n_frames) && n_frames.is_multiple_of(1024), "{n_frames}");
 }
 
 #[test]
@@ -174,7 +121,7 @@ fn an_mp3_without_a_tag_loses_nothing() {
     let mut source = FileSource::open(FileConfig::new(&path)).unwrap();
     assert_eq!(source.remaining_frames(), None, "a guess is not a length");
     let n_frames = read_all(&mut source, 4096).unwrap().len() / 2;
-    assert!((60_000..60_000 + 3 * 1152).contains(&n_frames) && n_frames % 1152 == 0, "{n_frames}");
+    assert!((60_000..60_000 + 3 * 1152).contains(&n_frames) && n_frames.is_multiple_of(1152), "{n_frames}");
 
     // Joined end to end, the header of the first knows nothing of the second.
     let tagged = dir.path().join("tagged.mp3");
@@ -274,80 +221,6 @@ fn opus_is_refused_by_name() {
         encode(&wav, &path, &["-c:a", "libopus"]);
         let error = FileSource::open(FileConfig::new(&path)).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains("Opus, which this build can't decode"), "{error}");
-    }
-}
-
-#[test]
-fn damage_becomes_silence_of_its_length_and_a_note() {
-    if !has("ffmpeg") {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (wav, _) = original(dir.path(), 997.0, 44_100, 200_000);
-    let path = dir.path().join("a.ogg");
-    encode(&wav, &path, &["-c:a", "libvorbis", "-q:a", "8"]);
-    let good = std::fs::read(&path).unwrap();
-    // A cut in the middle: what is there is played, and it is said that it is not all.
-    std::fs::write(&path, &good[..good.len() / 2]).unwrap();
-    let mut source = FileSource::open(FileConfig::new(&path)).unwrap();
-    let samples = read_all(&mut source, 4096).unwrap();
-    // Vorbis pages are about a second long, and only whole ones can be had.
-    assert!((40_000..120_000).contains(&(samples.len() / 2)), "{}", samples.len() / 2);
-    assert!(rms(&channel(&samples, 2, 0)) > 0.34);
-    assert!(
-        source.notes().iter().any(|n| n.contains("cut off") || n.contains("header states")),
-        "{:?}",
-        source.notes()
-    );
-
-    let path = dir.path().join("a.flac");
-    encode(&wav, &path, &[]);
-    let good = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &good[..good.len() / 2]).unwrap();
-    let mut source = FileSource::open(FileConfig::new(&path)).unwrap();
-    read_all(&mut source, 4096).unwrap();
-    assert!(source.notes().iter().any(|n| n.contains("the header states 200000 frames")), "{:?}", source.notes());
-
-    // Bytes overwritten in packets of an MP4, whose table of packets stays right.
-    let path = dir.path().join("a.m4a");
-    encode(&wav, &path, &["-c:a", "aac", "-b:a", "256k"]);
-    let mut bad = std::fs::read(&path).unwrap();
-    let half = bad.len() / 2;
-    bad[half..half + 3000].fill(0xff);
-    std::fs::write(&path, bad).unwrap();
-    let mut source = FileSource::open(FileConfig::new(&path)).unwrap();
-    let samples = read_all(&mut source, 4096).unwrap();
-    assert_eq!(samples.len() / 2, 200_000, "time stays true");
-    assert!(source.notes().iter().any(|n| n.contains("damaged packets")), "{:?}", source.notes());
-    check_tone("before the damage", &samples[..2 * 80_000], 997.0, 44_100.0, -45.0);
-    check_tone("behind the damage", &samples[2 * 132_300..2 * 198_450], 997.0, 44_100.0, -45.0);
-}
-
-#[test]
-fn a_coded_file_that_shrinks_is_an_error() {
-    if !has("ffmpeg") {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (wav, _) = original(dir.path(), 997.0, 44_100, 441_000);
-    for (name, options) in [("a.flac", &[][..]), ("a.mp3", &["-b:a", "320k"]), ("a.ogg", &["-q:a", "9"])] {
-        let path = dir.path().join(name);
-        encode(&wav, &path, options);
-        let mut source = FileSource::open(FileConfig::new(&path)).unwrap();
-        let mut out = vec![0.0; 2 * 10_000];
-        assert_eq!(source.read(&mut out).unwrap(), StreamEvent::Frames { n_frames: 10_000 });
-        let len = std::fs::metadata(&path).unwrap().len();
-        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len * 2 / 3).unwrap();
-        let mut n_frames = 10_000;
-        let error = loop {
-            match source.read(&mut out) {
-                Ok(StreamEvent::Frames { n_frames: n }) => n_frames += n,
-                Ok(event) => panic!("{name}: {event:?} after {n_frames} frames"),
-                Err(error) => break error.to_string(),
-            }
-        };
-        assert!(n_frames > 200_000, "{name}: {n_frames}");
-        assert!(error.contains("shrank while it played"), "{name}: {error}");
     }
 }
 

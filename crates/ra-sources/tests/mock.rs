@@ -1,6 +1,7 @@
 //! Synthetic signals against the mathematics they come from: level, frequency, phase, place, correlation, spectrum.
 
 #![cfg(feature = "mock")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 #[path = "support/sound.rs"]
 mod sound;

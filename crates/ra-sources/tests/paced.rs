@@ -1,6 +1,7 @@
 //! Paced sources on a virtual clock, where nothing sleeps, and once on the real one.
 
 #![cfg(all(feature = "mock", feature = "file"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 #[path = "support/sound.rs"]
 mod sound;
@@ -19,9 +20,12 @@ use ra_core::{
 use ra_sources::{ClockModel, FileConfig, FileSource, MockConfig, PacedConfig, PacedSource, Signal};
 use sound::{db, fit_tone};
 
-/// What was delivered: stamps and samples. Says when it is dropped.
+/// A stamp and its samples.
+type Period = (u64, Vec<f32>);
+
+/// What was delivered.
 #[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<(u64, Vec<f32>)>>>);
+struct Tape(Arc<Mutex<Vec<Period>>>);
 
 struct TapeInput {
     tape: Tape,
@@ -53,7 +57,7 @@ impl Tape {
         (Box::new(TapeInput { tape: self.clone(), gate: None, dropped }), done)
     }
 
-    fn take(&self) -> Vec<(u64, Vec<f32>)> {
+    fn take(&self) -> Vec<Period> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }

@@ -1,6 +1,7 @@
 //! What may be called on an audio thread does not allocate there.
 
 #![cfg(feature = "mock")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use ra_core::{PulledSource, SampleRate, StreamEvent, StreamSpec};

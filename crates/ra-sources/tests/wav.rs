@@ -1,6 +1,7 @@
 //! WAV files that are as they should be, written by hound or by hand: every format, loops, lengths.
 
 #![cfg(feature = "file")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 #[path = "support/sound.rs"]
 mod sound;

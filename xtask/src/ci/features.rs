@@ -1,7 +1,7 @@
 //! Each crate of ours by itself, without features and with each one alone: whoever takes one crate gets one that
 //! builds without a warning.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::{
@@ -14,31 +14,32 @@ use crate::{
 const LIBRARIES: [(&str, &str); 2] = [("jack", "jack"), ("pipewire", "libpipewire-0.3")];
 
 pub(super) fn step(repo: &Repo) -> Result<Done> {
-    let mut left_out = Vec::new();
+    let (mut left_out, mut failed) = (Vec::new(), Vec::new());
     for package in repo.packages().iter().filter(|package| is_published(package)) {
         let Some(name) = package["name"].as_str() else { continue };
-        if needs_devices(package, None) && !look().devices {
-            left_out.push(name.to_owned());
-            continue;
-        }
-        lint(repo, name, None)?;
-        for feature in features(package) {
-            let library = LIBRARIES.iter().find(|(known, _)| *known == feature).map(|(_, library)| *library);
-            let lacks_library = library.is_some_and(|library| cfg!(target_os = "linux") && !has_library(library));
-            let lacks_devices = needs_devices(package, Some(feature)) && !look().devices;
-            // These sound systems exist on Linux alone.
-            let is_foreign = library.is_some() && !cfg!(target_os = "linux");
-            if lacks_library || lacks_devices || is_foreign {
-                left_out.push(format!("{name}/{feature}"));
-            } else {
-                lint(repo, name, Some(feature))?;
+        let alone = features(package).into_iter().map(Some);
+        for feature in std::iter::once(None).chain(alone) {
+            let what = feature.map_or_else(|| name.to_owned(), |feature| format!("{name}/{feature}"));
+            if is_impossible_here(package, feature) {
+                left_out.push(what);
+            } else if lint(repo, name, feature).is_err() {
+                // What is wrong was said by clippy; the other combinations are of interest all the same.
+                failed.push(what);
             }
         }
     }
     if !left_out.is_empty() {
         eprintln!("features left out, for want of a system library: {}", left_out.join(" "));
     }
+    ensure!(failed.is_empty(), "warnings or errors in: {}", failed.join(" "));
     Ok(Done::Passed)
+}
+
+/// Whether a system library is missing for it, or the sound system belongs to Linux alone.
+fn is_impossible_here(package: &Value, feature: Option<&str>) -> bool {
+    let known = LIBRARIES.iter().find(|(name, _)| Some(*name) == feature);
+    let lacks_library = known.is_some_and(|(_, library)| !cfg!(target_os = "linux") || !has_library(library));
+    lacks_library || (needs_devices(package, feature) && !look().devices)
 }
 
 fn lint(repo: &Repo, package: &str, feature: Option<&str>) -> Result<()> {

@@ -116,7 +116,7 @@ mod tests {
             (PathBuf::from("/"), "is no file"),
             (dir.path().join("./in.wav"), "is an input too"),
         ] {
-            let failure = Output::plan(&path, &[input.clone()], true).unwrap_err();
+            let failure = Output::plan(&path, std::slice::from_ref(&input), true).unwrap_err();
             assert!(matches!(&failure, Failure::Usage(text) if text.contains(says)), "{failure}");
         }
         std::fs::create_dir(dir.path().join("dir.wav")).unwrap();

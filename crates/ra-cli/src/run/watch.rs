@@ -81,7 +81,7 @@ impl Row {
         if self.state != state {
             self.state = state;
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            said.push((level, format!("{who} is {state}{reason}")));
+            said.push((level, format!("{who}: {state}{reason}")));
         }
     }
 
@@ -115,7 +115,7 @@ mod tests {
         };
         let at = |s| Duration::from_secs(s);
         let texts = |said: Vec<(Level, String)>| said.into_iter().map(|(_, text)| text).collect::<Vec<_>>();
-        assert_eq!(texts(watch.changes(&stats, at(0))), ["source \"mic\" is live", "sink \"rec\" (a.wav) is ok"]);
+        assert_eq!(texts(watch.changes(&stats, at(0))), ["source \"mic\": live", "sink \"rec\" (a.wav): ok"]);
         assert!(watch.changes(&stats, at(0)).is_empty());
 
         stats.sources[0].account.dropped_frames = 10;
@@ -134,9 +134,9 @@ mod tests {
         assert_eq!(
             texts(said),
             [
-                "source \"mic\" is lost: unplugged",
+                "source \"mic\": lost: unplugged",
                 "source \"mic\" delivers samples that are no numbers: they become silence, and are counted",
-                "sink \"rec\" (a.wav) is failed: no space left",
+                "sink \"rec\" (a.wav): failed: no space left",
             ]
         );
     }

@@ -179,3 +179,36 @@ fn an_output_that_can_not_be_written_is_a_failure_that_names_it() {
     assert!(outcome.stderr.contains("/proc/out.wav"), "{}", outcome.stderr);
     assert!(outcome.stdout.is_empty());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_mix_leaves_what_was_there() {
+    use std::process::Stdio;
+
+    let place = Place::new();
+    place.write_wav("a.wav", (96_000, 2, 96_000 * 30), noise(1));
+    place.write("out.wav", "precious");
+    let mut command = place.command("mix a.wav -o out.wav --rate 44100 --force");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The part file appears behind the signal handlers.
+    while place.names().len() == 2 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    for signal in ["-STOP", "-INT", "-CONT"] {
+        // Where it is done already there is nobody to be signalled.
+        let _ =
+            std::process::Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status();
+    }
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(place.names(), ["a.wav", "out.wav"]);
+    match output.status.code() {
+        Some(1) => {
+            assert!(stderr.contains("interrupted; out.wav stays as it was"), "{stderr}");
+            assert_eq!(std::fs::read_to_string(place.path("out.wav")).unwrap(), "precious");
+        }
+        // A machine that mixes 30 s before a signal arrives.
+        Some(0) => assert_eq!(place.read_wav("out.wav").n_frames(), 44_100 * 30),
+        other => panic!("{other:?}: {stderr}"),
+    }
+}

@@ -40,6 +40,9 @@ impl Control {
     }
 
     pub(super) fn stop_clocked_sources(&mut self) {
+        for source in self.sources.iter_mut().filter(|source| matches!(source.kind, Kind::Clocked(Some(_)))) {
+            source.state_at_stop = Some(source.state());
+        }
         let ids: Vec<_> = self.sources.iter().map(|source| source.id).collect();
         for id in ids {
             self.stop_clocked(id);

@@ -57,12 +57,11 @@ impl Control {
         };
         let reader = bus.subscribe.subscribe(Join::Next);
         let shared = Arc::new(SinkShared::new(reader.monitor(), block_frames));
-        let (timeline, clock) = (Arc::clone(&self.timeline), Arc::clone(&self.clock));
         let start = ConsumerStart {
             name: config.name.clone(),
             spec: bus.spec,
             block_frames,
-            unix_time_of: Arc::new(move |position| timeline.unix_ns_of(position, &*clock)),
+            timeline: Arc::clone(&self.timeline),
         };
         let number = SinkNumber(self.next_sink);
         self.next_sink += 1;

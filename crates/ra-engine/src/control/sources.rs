@@ -36,6 +36,8 @@ pub(super) struct SourceEntry {
     pub(super) reason: Option<String>,
     pub(super) kind: Kind,
     pub(super) life: Life,
+    /// What it was when the engine began to stop: being closed by that is not its end.
+    pub(super) state_at_stop: Option<SourceState>,
     pub(super) ring_capacity_frames: usize,
     /// Routes that the mixer has, those that are fading out included.
     pub(super) n_routes: usize,
@@ -74,6 +76,9 @@ impl SourceEntry {
 
     /// What people see.
     pub(super) fn state(&self) -> SourceState {
+        if let Some(state) = self.state_at_stop {
+            return state;
+        }
         let failed = match &self.kind {
             Kind::Pulled(shared) => shared.failure.lock().is_some(),
             Kind::Clocked(_) => false,
@@ -153,7 +158,7 @@ impl Control {
         let (kind, request) = match source {
             AnySource::Pulled(source) => {
                 let feeder = Feeder::new(source, writer, self.config.sample_rate, self.config.quality)?;
-                (Kind::Pulled(feeder.shared()), Request::RunFeeder { id, name, feeder })
+                (Kind::Pulled(feeder.shared()), Request::RunFeeder { id, name, feeder: Box::new(feeder) })
             }
             AnySource::Clocked(source) => {
                 (Kind::Clocked(None), Request::StartClocked { id, name, source, input: writer })
@@ -173,6 +178,7 @@ impl Control {
             reason: None,
             kind,
             life: Life::Opening,
+            state_at_stop: None,
             ring_capacity_frames: capacity_frames,
             n_routes: 0,
             reader: Some(reader),

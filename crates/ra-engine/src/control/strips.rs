@@ -63,7 +63,7 @@ impl Control {
             Kind::Pulled(_) => (Feed::Pulled, engine_rate),
             Kind::Clocked(_) => {
                 let cushion = make_cushion(entry, engine_rate.hz(), block_frames, period_frames, latency, quality)?;
-                (Feed::Clocked(cushion), entry.spec.sample_rate)
+                (Feed::Clocked(Box::new(cushion)), entry.spec.sample_rate)
             }
         };
         let ring = SourceRing {
@@ -76,19 +76,19 @@ impl Control {
             owed_silence_frames: 0,
             in_underrun: false,
         };
-        let mut strip_routes = SourceStrip::empty_routes();
-        strip_routes.extend(routes);
-        Ok(Some(SourceStrip {
+        let mut strip = SourceStrip {
             id,
             follower: Follower { ring, feed },
             block: vec![0.0; channels.get() * block_frames].into_boxed_slice(),
             chain: InsertChain::new(channels.get(), engine_rate.frames_in_ms_ceil(MAX_COMPENSATION_MS), ramp_frames),
             meter: LevelMeter::new(channels.get()),
             levels: Arc::clone(&entry.levels),
-            routes: strip_routes,
+            routes,
             removing: false,
             ended: false,
-        }))
+        };
+        strip.reserve_routes();
+        Ok(Some(strip))
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Feed {
     /// Read as far as asked; the feeder has resampled it already.
     Pulled,
     /// Held near a cushion, and resampled where the nominal rates differ.
-    Clocked(Cushion),
+    Clocked(Box<Cushion>),
 }
 
 /// What keeps a clocked source from running dry: frames that wait in its ring.

@@ -77,7 +77,7 @@ impl Bench {
     fn new(config: EngineConfig) -> Self {
         let clock = Arc::new(VirtualClock::at_ns(1));
         let timeline = Arc::new(Timeline::new(config.sample_rate, 0, &*clock));
-        let (control, mixer) = Control::new(config, clock, timeline).unwrap();
+        let (control, mixer) = Control::new(config, timeline).unwrap();
         Self { control, mixer, feeders: Vec::new() }
     }
 
@@ -95,7 +95,7 @@ impl Bench {
         while let Some(request) = self.control.take_request() {
             let completion = match request {
                 Request::RunFeeder { id, feeder, .. } => {
-                    self.feeders.push(feeder);
+                    self.feeders.push(*feeder);
                     Completion::FeederPrimed { id }
                 }
                 Request::StartClocked { id, mut source, input, .. } => {

@@ -34,9 +34,10 @@ pub(crate) struct SourceStrip {
 }
 
 impl SourceStrip {
+    /// Takes routes in, on the control side, into memory that holds all that may ever come.
     // rt-lint: control-side
-    pub(crate) fn empty_routes() -> Vec<Box<Route>> {
-        Vec::with_capacity(MAX_ROUTES)
+    pub(crate) fn reserve_routes(&mut self) {
+        self.routes.reserve_exact(MAX_ROUTES);
     }
 
     /// Takes one block from the source and adds it to its buses. Returns whether the source ended in this block.

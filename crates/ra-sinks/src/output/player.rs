@@ -99,11 +99,13 @@ impl Player {
         let n_frames = out.len() / self.channels;
         let full = self.fade.n_frames();
         if self.level == full && queued_frames >= n_frames + full {
-            self.ring.pop_partial_slice(out);
+            let (_, missing) = self.ring.pop_partial_slice(out);
+            debug_assert!(missing.is_empty(), "only this side takes frames out");
             return n_frames;
         }
         let n_played = n_frames.min(queued_frames);
-        self.ring.pop_partial_slice(&mut out[..n_played * self.channels]);
+        let (_, missing) = self.ring.pop_partial_slice(&mut out[..n_played * self.channels]);
+        debug_assert!(missing.is_empty(), "only this side takes frames out");
         for (i, frame) in out.chunks_exact_mut(self.channels).take(n_played).enumerate() {
             if queued_frames - i <= self.level {
                 self.level -= 1;

@@ -44,6 +44,7 @@ impl Bench {
             block_frames: 64,
             position: FramePosition(ORIGIN),
             unix_ns: 1_795_256_130_000_000_000,
+            unix_minus_monotonic_ns: None,
         };
         let config = RecorderConfig { format, ..config };
         let wav = WavWriter::create(Box::new(disk.clone()), spec, format, start.block_frames).unwrap();

@@ -44,6 +44,7 @@ use super::{
 ///     block_frames: 128,
 ///     position: FramePosition(0),
 ///     unix_ns: 0,
+///     unix_minus_monotonic_ns: None,
 /// })?;
 /// recorder.write(&Block { stamp: BlockStamp::default(), spec, samples: &[0.25; 128] })?;
 /// let report = recorder.finish()?;

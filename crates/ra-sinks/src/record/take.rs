@@ -126,6 +126,12 @@ impl Take {
         let taken = self.fill_up_to(position).and_then(|()| self.container.append(position, block.samples));
         match taken {
             Ok(clipped) => {
+                if position == self.start.position
+                    && let Some(offset_ns) = self.start.unix_minus_monotonic_ns
+                {
+                    // The first frame's own stamp is exact; what was known at the start was the time of opening.
+                    self.start.unix_ns = i128::from(block.stamp.capture_ns) + offset_ns;
+                }
                 self.clipped_samples += clipped;
                 if let Some(sidecar) = &mut self.sidecar {
                     sidecar.levels.add(block.samples);
@@ -192,7 +198,12 @@ impl Take {
                 if let Err(error) = self.write_sidecar(RecordingState::Failed, Some(&message)) {
                     log::error!("{}: {error}", self.start.name);
                 }
-                Err(SinkError::File { path: self.path.clone(), cause: io::Error::new(cause.kind(), message) })
+                let counts = self.container.counts();
+                Err(SinkError::Tail {
+                    path: self.path.clone(),
+                    lost_frames: counts.taken_frames - counts.published_frames,
+                    cause: io::Error::new(cause.kind(), message),
+                })
             }
         }
     }

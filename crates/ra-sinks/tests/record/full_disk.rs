@@ -89,7 +89,7 @@ fn a_disk_that_stays_full_ends_in_an_error_and_a_valid_file() {
     let mut recorder = driver.recorder;
     let error = recorder.finish().unwrap_err();
     assert!(error.to_string().contains("frames are not in the file"), "{error}");
-    assert!(matches!(error, SinkError::File { path, .. } if path == file));
+    assert!(matches!(error, SinkError::Tail { path, lost_frames, .. } if path == file && lost_frames > 0));
     for judge in judges() {
         let samples = judge.decode_outside(&file);
         assert!(samples.len() > 240_000 && truths(0..samples.len() as u64 / 2, 2) == samples, "{judge:?}");

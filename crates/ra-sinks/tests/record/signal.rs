@@ -50,6 +50,7 @@ pub(crate) fn start_of(name: &str, channels: u16) -> SinkStart {
         block_frames: 128,
         position: FramePosition(0),
         unix_ns: UNIX_NS,
+        unix_minus_monotonic_ns: None,
     }
 }
 

@@ -5,7 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use ra_core::{SpecError, StreamSpec};
 
-use super::pcm::PcmEncoding;
+use super::{
+    pcm::PcmEncoding,
+    wav_format::{EXTENSIBLE_BYTES, read_format, u32_at, u64_at},
+};
 
 /// A file with more chunks than this before its sound is nobody's recording.
 const MAX_CHUNKS: usize = 10_000;
@@ -46,7 +49,7 @@ pub(crate) enum WavFault {
     Damaged(String),
 }
 
-fn damaged<T>(message: impl Into<String>) -> Result<T, WavFault> {
+pub(crate) fn damaged<T>(message: impl Into<String>) -> Result<T, WavFault> {
     Err(WavFault::Damaged(message.into()))
 }
 
@@ -80,7 +83,7 @@ pub(crate) fn read_header(file: &mut (impl Read + Seek), file_len: u64) -> Resul
                 }
                 long_data_bytes = Some(u64_at(&body, 8));
             }
-            b"fmt " if format.is_none() => match read_format(file, &chunk, &mut notes)? {
+            b"fmt " if format.is_none() => match read_format(&format_bytes(file, &chunk)?, &mut notes)? {
                 Some(found) => format = Some(found),
                 None => return Ok(WavHeader::Other),
             },
@@ -197,59 +200,13 @@ fn end_of_chunk(file: &mut (impl Read + Seek), chunk: &Chunk, file_len: u64) -> 
     Ok(end + chunk.claimed_bytes % 2)
 }
 
-/// The format of the samples; `None` where they are coded in a way that is not ours.
-fn read_format(
-    file: &mut (impl Read + Seek),
-    chunk: &Chunk,
-    notes: &mut Vec<String>,
-) -> Result<Option<(StreamSpec, PcmEncoding)>, WavFault> {
-    // WAVEFORMATEX and WAVEFORMATEXTENSIBLE, from Microsoft's mmreg.h.
-    const EXTENSIBLE_BYTES: usize = 40;
-    const PCM: u16 = 1;
-    const FLOAT: u16 = 3;
-    const EXTENSIBLE: u16 = 0xfffe;
-    /// The part of a sub-format's GUID behind its two bytes of format tag.
-    const GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
-
-    let mut body = [0; EXTENSIBLE_BYTES];
-    let n_bytes = chunk.claimed_bytes.min(EXTENSIBLE_BYTES as u64) as usize;
-    if n_bytes < 16 || !read_at(file, chunk.body, &mut body[..n_bytes])? {
-        return damaged(format!("a fmt chunk of {} bytes, expected at least 16", chunk.claimed_bytes));
+/// As much of a fmt chunk as means something.
+fn format_bytes(file: &mut (impl Read + Seek), chunk: &Chunk) -> Result<Vec<u8>, WavFault> {
+    let mut body = vec![0; chunk.claimed_bytes.min(EXTENSIBLE_BYTES as u64) as usize];
+    if read_at(file, chunk.body, &mut body)? {
+        return Ok(body);
     }
-    let mut tag = u16_at(&body, 0);
-    let (channels, rate_hz) = (u16_at(&body, 2), u32_at(&body, 4));
-    let (frame_bytes, bits) = (u16_at(&body, 12), u16_at(&body, 14));
-    if tag == EXTENSIBLE {
-        if n_bytes < EXTENSIBLE_BYTES {
-            return damaged(format!("an extensible fmt chunk of {} bytes, expected 40", chunk.claimed_bytes));
-        }
-        if body[26..40] != GUID_TAIL {
-            return Ok(None);
-        }
-        tag = u16_at(&body, 24);
-    }
-    if tag != PCM && tag != FLOAT {
-        return Ok(None);
-    }
-    let spec = StreamSpec::new(rate_hz, channels)?;
-    // Samples sit in whole bytes; where there are fewer bits they are the upper ones, so that only the bytes matter.
-    let sample_bytes = if frame_bytes != 0 && frame_bytes % channels == 0 && frame_bytes / channels <= 8 {
-        frame_bytes / channels
-    } else {
-        notes.push(format!("a frame of {frame_bytes} bytes can't be; {bits} bits are taken for each sample"));
-        bits.div_ceil(8)
-    };
-    let encoding = match (tag, sample_bytes) {
-        (PCM, 1) => PcmEncoding::U8,
-        (PCM, 2) => PcmEncoding::S16,
-        (PCM, 3) => PcmEncoding::S24,
-        (PCM, 4) => PcmEncoding::S32,
-        (FLOAT, 4) => PcmEncoding::F32,
-        (FLOAT, 8) => PcmEncoding::F64,
-        (PCM, n) => return damaged(format!("integer samples of {n} bytes, expected 1 to 4")),
-        (_, n) => return damaged(format!("float samples of {n} bytes, expected 4 or 8")),
-    };
-    Ok(Some((spec, encoding)))
+    damaged(format!("a fmt chunk of {} bytes that the file ends in", chunk.claimed_bytes))
 }
 
 /// Fills `bytes` from `at`; `false` where the file ends before that.
@@ -260,18 +217,6 @@ fn read_at(file: &mut (impl Read + Seek), at: u64, bytes: &mut [u8]) -> Result<b
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }
 
 #[cfg(test)]
