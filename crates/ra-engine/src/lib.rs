@@ -25,6 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(rtsan, feature(sanitize))]
+
 mod command;
 mod config;
 mod consumer;

@@ -107,6 +107,7 @@ impl Mixer {
     }
 
     /// Handles what is due at `now_ns`: up to [`CATCH_UP_BLOCKS`] blocks, or one gap when it is later than the rings hold.
+    #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
     pub(crate) fn run_due(&mut self, now_ns: u64) {
         let block_ns = self.shape.sample_rate.ns_of_frames(self.shape.block_frames as u64);
         let late_ns = now_ns.saturating_sub(self.next_deadline_ns());
@@ -128,6 +129,7 @@ impl Mixer {
     }
 
     /// Mixes and publishes one block.
+    #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
     pub(crate) fn step(&mut self) {
         self.take_commands();
         let latency_ns = self.align_paths();
