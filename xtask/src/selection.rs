@@ -3,7 +3,8 @@
 use crate::setup::Ready;
 
 /// What turns on the tests that talk to a sound server of their own.
-const DEVICE_TESTS: &str = "ra-device/testing,ra-device/serde,ra-sources/device-testing,ra-sinks/output-testing";
+const DEVICE_TESTS: &str =
+    "ra-device/testing,ra-device/serde,ra-sources/device-testing,ra-sinks/output-testing,ra-cli/device-testing";
 
 /// The arguments that choose the packages, one list for each call. The last call takes the most.
 ///
