@@ -40,7 +40,7 @@ impl SampleRate {
         self.0
     }
 
-    /// Nanoseconds that `n_frames` last, rounded down. Exact for every position of a run of centuries.
+    /// Nanoseconds that `n_frames` last, rounded down. Exact; five centuries fit, at any rate.
     pub const fn ns_of_frames(self, n_frames: u64) -> u64 {
         (n_frames as u128 * 1_000_000_000 / self.0 as u128) as u64
     }
@@ -167,7 +167,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn frames_and_nanoseconds_agree(hz in SampleRate::MIN_HZ..=SampleRate::MAX_HZ, frames in 0u64..1 << 48) {
+        fn frames_and_nanoseconds_agree(hz in SampleRate::MIN_HZ..=SampleRate::MAX_HZ, frames in 0u64..1 << 44) {
             let rate = SampleRate::new(hz).unwrap();
             let ns = rate.ns_of_frames(frames);
             let back = rate.frames_in_ns(ns);

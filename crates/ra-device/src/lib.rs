@@ -33,7 +33,8 @@ pub use output_period::PeriodOutput;
 pub use status::{DeviceEvent, StreamCounts};
 pub use stream::Probed;
 
-// The trap for allocations in callbacks; it is only set off inside `assert_no_alloc`.
-#[cfg(test)]
+// The trap for allocations in callbacks; it is only set off inside `assert_no_alloc`. In debug builds only: in release
+// builds assert_no_alloc leaves its allocator out.
+#[cfg(all(test, debug_assertions))]
 #[global_allocator]
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;

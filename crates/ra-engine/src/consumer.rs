@@ -173,6 +173,10 @@ impl Consumer {
         }
         match self.call(|sink| sink.finish()) {
             Ok(report) => {
+                if self.trouble != Trouble::None {
+                    // Everything is on the disk after all; what it refused meanwhile is in its gaps.
+                    self.shared.set_state(SinkState::Ok, None);
+                }
                 self.shared.finished(&report);
                 Some(report)
             }

@@ -42,6 +42,8 @@ use sources::SourceEntry;
 const MAX_OUTSTANDING: usize = 16 * 1024;
 /// How far a feeder reads ahead, in milliseconds.
 const READ_AHEAD_MS: f64 = 500.0;
+/// How many sources, and how many sinks, are remembered after they have gone.
+const REMEMBERED: usize = 256;
 /// Levels are shown this often, in milliseconds.
 const METER_INTERVAL_MS: f64 = 50.0;
 
@@ -213,6 +215,8 @@ impl Control {
         }
         self.poll_clocked_sources();
         self.send_waiting();
+        forget_oldest(&mut self.sources, SourceEntry::is_gone);
+        forget_oldest(&mut self.sinks, SinkEntry::is_gone);
     }
 
     /// The next thing that a driver is to do.
@@ -294,6 +298,16 @@ impl Control {
             Retired::Insert(insert) => self.insert_retired(&insert),
         }
     }
+}
+
+/// Keeps a bounded memory of what has gone: a daemon sees many come and go.
+fn forget_oldest<T>(entries: &mut Vec<T>, is_gone: impl Fn(&T) -> bool) {
+    let mut surplus = entries.iter().filter(|entry| is_gone(entry)).count().saturating_sub(REMEMBERED);
+    entries.retain(|entry| {
+        let forget = surplus > 0 && is_gone(entry);
+        surplus -= usize::from(forget);
+        !forget
+    });
 }
 
 /// Boxes that come back one by one.

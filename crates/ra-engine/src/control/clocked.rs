@@ -4,7 +4,7 @@ use ra_core::{ClockedSource, Granted, SourceError, StreamEvent};
 
 use super::sources::{Kind, Life};
 use super::{Control, Request};
-use crate::rt::command::SourceId;
+use crate::rt::command::{MixerCommand, SourceId};
 
 impl Control {
     pub(super) fn clocked_started(
@@ -74,7 +74,7 @@ impl Control {
     }
 
     pub(super) fn poll_clocked_sources(&mut self) {
-        let mut ended = Vec::new();
+        let (mut ended, mut lost) = (Vec::new(), Vec::new());
         for entry in &mut self.sources {
             let Kind::Clocked(Some(source)) = &mut entry.kind else { continue };
             while let Some(event) = source.poll_event() {
@@ -83,19 +83,24 @@ impl Control {
                         log::error!("source {}: device lost: {reason}", entry.config.name);
                         entry.life = Life::Lost;
                         entry.reason = Some(reason);
+                        lost.push(entry.id);
                     }
                     StreamEvent::FormatChanged { spec } => {
                         let reason = format!("now delivers {spec}, was opened as {}", entry.spec);
                         log::error!("source {}: {reason}", entry.config.name);
                         entry.life = Life::Lost;
                         entry.reason = Some(reason);
-                        ended.push(entry.id);
+                        lost.push(entry.id);
                     }
                     StreamEvent::EndOfStream => ended.push(entry.id),
                     // Frames and gaps come through the ring, where they are counted.
                     _ => {}
                 }
             }
+        }
+        for id in lost {
+            self.tell(MixerCommand::SetLost(id));
+            ended.push(id);
         }
         for id in ended {
             self.stop_clocked(id);

@@ -152,6 +152,11 @@ impl Control {
 }
 
 impl SinkEntry {
+    /// Whether its thread has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.ended
+    }
+
     /// Whether it still has its name: one that has ended has left, whatever the cause.
     fn is_present(&self) -> bool {
         !self.removed && !self.ended

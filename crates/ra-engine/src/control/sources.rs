@@ -41,6 +41,8 @@ pub(super) struct SourceEntry {
     pub(super) ring_capacity_frames: usize,
     /// Routes that the mixer has, those that are fading out included.
     pub(super) n_routes: usize,
+    /// Whether the mixer has its strip.
+    pub(super) in_mixer: bool,
     /// The ring's reading end, until the strip is made.
     pub(super) reader: Option<InputReader>,
     /// The strip after the mixer gave it back, until its device is closed.
@@ -72,6 +74,15 @@ impl SourceEntry {
     /// Whether it has a place in the mix.
     pub(super) fn is_present(&self) -> bool {
         matches!(self.life, Life::Opening | Life::Present | Life::Lost)
+    }
+
+    /// Whether nothing of it is left in the mixer or in a driver's hands.
+    pub(super) fn is_gone(&self) -> bool {
+        let is_closed = match &self.kind {
+            Kind::Pulled(_) => true,
+            Kind::Clocked(device) => device.is_none(),
+        };
+        matches!(self.life, Life::Removed | Life::Failed) && !self.in_mixer && self.retired.is_none() && is_closed
     }
 
     /// What people see.
@@ -181,6 +192,7 @@ impl Control {
             state_at_stop: None,
             ring_capacity_frames: capacity_frames,
             n_routes: 0,
+            in_mixer: false,
             reader: Some(reader),
             retired: None,
             reply: reply.clone(),
@@ -249,6 +261,7 @@ impl Control {
             self.release_bus(bus);
         }
         let Some(entry) = self.source_mut(id) else { return };
+        entry.in_mixer = false;
         match &entry.kind {
             Kind::Pulled(_) => drop(strip),
             Kind::Clocked(device) => {

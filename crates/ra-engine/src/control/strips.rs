@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ra_core::FramePosition;
 use ra_dsp::{LevelMeter, SteeredResampler};
 
 use super::Control;
@@ -25,6 +26,7 @@ impl Control {
                 let mut solo = false;
                 if let Some(entry) = self.source_mut(id) {
                     entry.life = Life::Present;
+                    entry.in_mixer = true;
                     entry.n_routes += n_routes;
                     entry.answer(Ok(()));
                     solo = entry.config.solo;
@@ -75,6 +77,7 @@ impl Control {
             counters: Arc::clone(&entry.counters),
             owed_silence_frames: 0,
             in_underrun: false,
+            last_filled_frames: 0,
         };
         let mut strip = SourceStrip {
             id,
@@ -86,6 +89,8 @@ impl Control {
             routes,
             removing: false,
             ended: false,
+            lost: false,
+            silent_from: FramePosition(0),
         };
         strip.reserve_routes();
         Ok(Some(strip))

@@ -28,6 +28,8 @@ pub(crate) enum MixerCommand {
     AddSource(Box<SourceStrip>),
     /// Fades the source out on every bus, then gives it back.
     RemoveSource(SourceId),
+    /// What looked like the source's end was the loss of its device: its silence since then, and from now on, is a gap.
+    SetLost(SourceId),
     AddRoute(SourceId, Box<Route>),
     /// Fades the route out, then gives it back.
     RemoveRoute(SourceId, BusId),

@@ -127,9 +127,16 @@ fn read_or_wait(
         }
         return false;
     }
-    ring.counters.set_live();
+    if !ring.is_finished() {
+        ring.counters.set_live();
+    }
     let n_frames = ring.fill(out, position, report);
     let ran_dry = n_frames * ring.channels < out.len() && !ring.is_closed();
-    ring.fill_rest(out, n_frames, position, report);
+    if ring.is_finished() {
+        // Its end may be a loss, in the middle of its sound.
+        ring.fader.hole(&mut out[n_frames * ring.channels..]);
+    } else {
+        ring.fill_rest(out, n_frames, position, report);
+    }
     ran_dry
 }

@@ -248,6 +248,12 @@ impl Mixer {
                     source.fade_out(ramp_frames);
                 }
             }
+            MixerCommand::SetLost(id) => {
+                if let Some(source) = self.source_mut(id) {
+                    source.lost = true;
+                    source.follower.ring.counters.xruns.add(1);
+                }
+            }
             MixerCommand::AddRoute(id, route) => match self.source_mut(id) {
                 Some(source) if source.routes.len() < source.routes.capacity() => source.routes.push(route),
                 _ => self.outbox.retire(Retired::Route(route)),

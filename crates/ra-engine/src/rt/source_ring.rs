@@ -23,6 +23,8 @@ pub(crate) struct SourceRing {
     /// Silence that is owed for frames that were lost before they came here.
     pub(crate) owed_silence_frames: u64,
     pub(crate) in_underrun: bool,
+    /// What the last block had of sound, in the engine's frames.
+    pub(crate) last_filled_frames: u64,
 }
 
 impl SourceRing {
@@ -78,7 +80,8 @@ impl SourceRing {
             } else if let Some(n_lost) = self.reader.take_gap() {
                 self.owed_silence_frames += n_lost;
                 self.counters.xruns.add(1);
-                self.tell(n_lost, GapReason::Overrun, position + done as u64, report);
+                let at_frame = position + self.in_engine_frames(done as u64);
+                self.tell(n_lost, GapReason::Overrun, at_frame, report);
             } else {
                 break;
             }
@@ -86,6 +89,7 @@ impl SourceRing {
         if done == wanted {
             self.in_underrun = false;
         }
+        self.last_filled_frames = self.in_engine_frames(done as u64);
         done
     }
 
@@ -106,7 +110,8 @@ impl SourceRing {
             self.counters.xruns.add(1);
         }
         self.counters.inserted_frames.add(self.in_engine_frames(n_missing));
-        self.tell(n_missing, GapReason::Underrun, position + n_frames as u64, report);
+        let at_frame = position + self.in_engine_frames(n_frames as u64);
+        self.tell(n_missing, GapReason::Underrun, at_frame, report);
     }
 
     /// Drops the `n_frames` oldest frames, counted.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use parking_lot::Mutex;
 use ra_core::{
-    ClockedSource, FrameAccount, Granted, PeriodInput, PulledSource, Source, SourceError, SourceState, StreamEvent,
-    StreamSpec, VirtualClock,
+    ClockedSource, FrameAccount, GapReason, Granted, PeriodInput, PulledSource, Source, SourceError, SourceState,
+    StreamEvent, StreamSpec, VirtualClock,
 };
 use ra_dsp::{Band, BandKind, Equaliser, EqualiserConfig, Limiter, LimiterConfig};
 
@@ -21,11 +21,18 @@ use crate::{AnySource, BusEvent, BusReader, EngineConfig, Latency, SourceConfig,
 static TRAP: AllocDisabler = AllocDisabler;
 
 /// A clocked source whose deliveries the test makes by hand.
-struct ByHand(StreamSpec, Arc<Mutex<Option<Box<dyn PeriodInput>>>>);
+struct ByHand {
+    spec: StreamSpec,
+    input: Arc<Mutex<Option<Box<dyn PeriodInput>>>>,
+    has_said: bool,
+}
+
+/// What a [`ByHand`] says when its input was taken away.
+const UNPLUGGED: &str = "unplugged";
 
 impl Source for ByHand {
     fn spec(&self) -> StreamSpec {
-        self.0
+        self.spec
     }
     fn describe(&self) -> String {
         "by hand".into()
@@ -34,14 +41,16 @@ impl Source for ByHand {
 
 impl ClockedSource for ByHand {
     fn start(&mut self, input: Box<dyn PeriodInput>) -> Result<Granted, SourceError> {
-        *self.1.lock() = Some(input);
-        Ok(Granted { spec: self.0, period_frames: Some(256), device: "by hand".into() })
+        *self.input.lock() = Some(input);
+        Ok(Granted { spec: self.spec, period_frames: Some(256), device: "by hand".into() })
     }
     fn poll_event(&mut self) -> Option<StreamEvent> {
-        None
+        // Only while it runs: a stopped one has nothing to say.
+        let is_news = self.input.lock().is_none() && !std::mem::replace(&mut self.has_said, true);
+        is_news.then(|| StreamEvent::DeviceLost { reason: UNPLUGGED.into() })
     }
     fn stop(&mut self) {
-        *self.1.lock() = None;
+        *self.input.lock() = None;
     }
 }
 
@@ -138,7 +147,7 @@ impl Bench {
 
     fn add_by_hand(&mut self, name: &str, spec: StreamSpec) -> Arc<Mutex<Option<Box<dyn PeriodInput>>>> {
         let input = Arc::new(Mutex::new(None));
-        self.add(name, AnySource::clocked(ByHand(spec, Arc::clone(&input))));
+        self.add(name, AnySource::clocked(ByHand { spec, input: Arc::clone(&input), has_said: false }));
         input
     }
 
@@ -161,7 +170,7 @@ fn push(input: &Mutex<Option<Box<dyn PeriodInput>>>, samples: &[f32]) -> usize {
 #[test]
 fn no_step_allocates_whatever_is_commanded() {
     let mut bench = Bench::new(EngineConfig::default());
-    for round in 0..40 {
+    for round in 0..200 {
         let mut main = bench.subscribe("main");
         bench.add("a", AnySource::pulled(Constant(spec(48_000, 2))));
         bench.add("mono", AnySource::pulled(Constant(spec(44_100, 1))));
@@ -174,7 +183,7 @@ fn no_step_allocates_whatever_is_commanded() {
         let on_source = bench.tell(|reply| Command::AddInsert { strip, insert: Box::new(equaliser), reply }).unwrap();
         let strip = Strip::Bus("main".into());
         let on_bus = bench.tell(|reply| Command::AddInsert { strip, insert: Box::new(limiter), reply }).unwrap();
-        bench.change("a", SourceChange::GainDb(-6.0 - round as f32));
+        bench.change("a", SourceChange::GainDb(-6.0 - (round % 100) as f32));
         bench.change("mono", SourceChange::Pan(0.3));
         bench.step();
         bench.change("a", SourceChange::Solo(true));
@@ -198,9 +207,10 @@ fn no_step_allocates_whatever_is_commanded() {
             bench.step();
         }
     }
-    assert_eq!(bench.mixer.position().0, 40 * 27 * 128);
+    assert_eq!(bench.mixer.position().0, 200 * 27 * 128);
     // Everything that the mixer was lent has come back: only the bus itself is still there.
     assert_eq!(bench.control.outstanding(), 1);
+    assert_eq!(bench.control.stats().sources.len(), 256, "400 came and went; the memory of them is bounded");
 }
 
 #[test]
@@ -321,4 +331,36 @@ fn waking_late_is_caught_up_and_waking_far_too_late_is_one_stamped_gap() {
     let stats = bench.control.stats();
     assert_eq!((stats.engine.blocks, stats.engine.xruns), (12 + stamps.len() as u64, 1));
     assert!(stats.engine.late_blocks > 0);
+}
+
+#[test]
+fn a_lost_device_is_a_gap_from_its_last_frame_on_and_its_end_does_not_click() {
+    let mut bench = Bench::new(EngineConfig { latency: Latency::Ms(10.0), ..EngineConfig::default() });
+    let input = bench.add_by_hand("mic", spec(48_000, 1));
+    let mut unmixed = bench.subscribe("source:mic");
+    let mut got = Vec::new();
+    for n in 0..200 {
+        match n {
+            0..100 => drop(push(&input, &[1.0; 128])),
+            // The device goes; nobody is told before the ring has run out.
+            100 => *input.lock() = None,
+            _ => {}
+        }
+        bench.step();
+        if let BusEvent::Block(block) = unmixed.read() {
+            got.extend_from_slice(block.samples);
+        }
+    }
+    let stats = bench.control.stats();
+    let source = &stats.sources[0];
+    assert_eq!((source.state, source.reason.as_deref()), (SourceState::Lost, Some(UNPLUGGED)));
+    let last_sound = got.iter().rposition(|&sample| sample == 1.0).unwrap() as u64;
+    assert_eq!(source.gaps.len(), 1, "{:?}", source.gaps);
+    let gap = source.gaps[0];
+    assert_eq!((gap.at_frame.0, gap.end().0), (last_sound + 1, 200 * 128), "to the frame");
+    assert_eq!(gap.reason, GapReason::DeviceLost);
+    assert_eq!(source.inserted_frames, gap.n_frames);
+    let step = got.windows(2).map(|w| (w[1] - w[0]).abs()).skip(1000).fold(0.0, f32::max);
+    assert!(step <= 1.0 / 72.0 + 1e-6, "{step}");
+    assert_eq!(bench.account(0).queued_frames, 0);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ra_core::{FramePosition, Gap};
+use ra_core::{FramePosition, Gap, GapReason};
 use ra_dsp::{GainMatrix, LevelMeter, SharedLevels};
 
 use super::bus::BusStrip;
@@ -31,6 +31,10 @@ pub(crate) struct SourceStrip {
     pub(crate) routes: Vec<Box<Route>>,
     pub(crate) removing: bool,
     pub(crate) ended: bool,
+    /// Its device is gone.
+    pub(crate) lost: bool,
+    /// Where its sound has ended.
+    pub(crate) silent_from: FramePosition,
 }
 
 impl SourceStrip {
@@ -50,7 +54,15 @@ impl SourceStrip {
         let ended_now = self.follower.next_block(&mut self.block, position, report) && !self.ended;
         if ended_now {
             self.ended = true;
+            self.silent_from = position + self.follower.ring.last_filled_frames;
             self.follower.ring.counters.set_ended();
+        }
+        if self.lost && self.ended {
+            let end = position + (self.block.len() / self.follower.ring.channels) as u64;
+            let n_frames = end.frames_since(self.silent_from);
+            self.follower.ring.counters.inserted_frames.add(n_frames);
+            report(Gap { at_frame: self.silent_from, n_frames, reason: GapReason::DeviceLost });
+            self.silent_from = end;
         }
         self.chain.process(&mut self.block);
         self.meter.process(&self.block);

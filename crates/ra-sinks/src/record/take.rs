@@ -191,7 +191,11 @@ impl Take {
         let filled = self.fill_up_to(self.accounted_end);
         let closed = self.container.close(durability);
         match filled.and(closed) {
-            Ok(()) => self.write_sidecar(state, None),
+            Ok(()) => self.write_sidecar(state, None).map_err(|error| SinkError::Tail {
+                path: self.path.clone(),
+                lost_frames: 0,
+                cause: io::Error::other(format!("the recording is complete, its sidecar is not: {error}")),
+            }),
             Err(cause) => {
                 let missing = self.missing_tail_frames();
                 let message = format!("{cause}; the last {missing} frames are not in the file");
@@ -275,7 +279,7 @@ impl Take {
     fn failed(&mut self, cause: io::Error) -> SinkError {
         let error = SinkError::File { path: self.path.clone(), cause };
         if !std::mem::replace(&mut self.is_failing, true) {
-            log::error!("{}: {error}", self.start.name);
+            log::debug!("{}: {error}", self.start.name);
         }
         error
     }
