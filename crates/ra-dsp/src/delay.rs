@@ -37,6 +37,9 @@ struct Fade {
 
 impl DelayLine {
     /// A delay of 0 frames that can be set to up to `capacity_frames`, for frames of `channels` samples (1 at least).
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
     pub fn new(channels: usize, capacity_frames: usize) -> Self {
         let channels = channels.max(1);
         let ring = if capacity_frames == 0 { Vec::new() } else { vec![0.0; (capacity_frames + 1) * channels] };

@@ -84,6 +84,9 @@ pub struct Equaliser {
 impl Equaliser {
     /// Builds an equaliser for a stream.
     ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    ///
     /// # Errors
     /// [`DspError::Setting`] names the number that is out of range.
     pub fn new(config: &EqualiserConfig, spec: StreamSpec) -> Result<Self, DspError> {
@@ -103,6 +106,7 @@ impl Equaliser {
 }
 
 impl Biquad {
+    // rt-lint: control-side
     fn new(band: &Band, sample_rate_hz: f64) -> Result<Self, DspError> {
         check_range("a band's quality", band.q, 0.01..=1000.0, "")?;
         check_range("a band's gain", band.gain_db, -60.0..=60.0, " dB")?;

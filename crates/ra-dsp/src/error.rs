@@ -46,7 +46,8 @@ pub enum DspError {
     ResamplerRefused,
 }
 
-/// Checks that a setting is finite and within a range.
+/// Checks that a setting is finite and within a range. For constructors: words for people are made here.
+// rt-lint: control-side
 pub(crate) fn check_range(
     what: &'static str,
     actual: f64,

@@ -47,6 +47,9 @@ pub struct GainMatrix {
 
 impl GainMatrix {
     /// A matrix from `n_in` to `n_out` channels (1 at least) whose coefficients are all 0.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
     pub fn new(n_in: usize, n_out: usize) -> Self {
         let (n_in, n_out) = (n_in.max(1), n_out.max(1));
         Self {

@@ -78,6 +78,9 @@ pub struct Limiter {
 impl Limiter {
     /// Builds a limiter for a stream.
     ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    ///
     /// # Errors
     /// [`DspError::Setting`] names the number that is out of range.
     pub fn new(config: LimiterConfig, spec: StreamSpec) -> Result<Self, DspError> {

@@ -28,6 +28,9 @@ struct ChannelSum {
 
 impl LevelMeter {
     /// A meter for frames of `channels` samples, 1 at least.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
     pub fn new(channels: usize) -> Self {
         Self { sums: vec![ChannelSum::default(); channels.max(1)], n_frames: 0 }
     }
@@ -106,6 +109,9 @@ pub struct SharedLevels {
 
 impl SharedLevels {
     /// Cells for `channels` channels, all silent.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
     pub fn new(channels: usize) -> Self {
         Self { words: (0..channels).map(|_| AtomicU64::new(0)).collect() }
     }

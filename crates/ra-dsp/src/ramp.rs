@@ -19,6 +19,9 @@ pub struct Ramp {
 
 impl Ramp {
     /// A settled ramp at `value`.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
     pub const fn new(value: f32) -> Self {
         Self { target: value as f64, step: 0.0, left_frames: 0 }
     }

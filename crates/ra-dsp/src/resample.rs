@@ -36,6 +36,13 @@ impl fmt::Display for Quality {
 impl FromStr for Quality {
     type Err = DspError;
 
+    /// Reads the word that [`Quality`]'s `Display` writes.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    ///
+    /// # Errors
+    /// [`DspError::UnknownQuality`] for any other.
     fn from_str(text: &str) -> Result<Self, DspError> {
         [Quality::Fast, Quality::Balanced, Quality::Best]
             .into_iter()

@@ -1,5 +1,6 @@
-//! Every function that the audio thread calls, run under an allocator that aborts on any allocation or release.
-
+//! Every function that the audio thread calls, run under an allocator that aborts on any allocation or release. In
+//! debug builds only: in release builds assert_no_alloc leaves its allocator out.
+#![cfg(debug_assertions)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};

@@ -91,6 +91,7 @@ pub fn input_ring(config: &InputConfig) -> Result<(InputWriter, InputReader, Inp
 /// An empty rtrb ring in which every slot has been written once.
 ///
 /// That maps every page before real time begins, and it is what lets [`InputWriter::fill`] lend free slots as `f32`s.
+// rt-lint: control-side
 fn initialised_ring<T: Copy>(capacity: usize, value: T) -> (rtrb::Producer<T>, rtrb::Consumer<T>) {
     let (mut producer, mut consumer) = rtrb::RingBuffer::new(capacity);
     let values = vec![value; capacity];

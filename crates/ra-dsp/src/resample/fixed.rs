@@ -60,6 +60,9 @@ struct Engine {
 impl FixedResampler {
     /// Builds a resampler for frames of `channels` samples.
     ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    ///
     /// # Errors
     /// [`DspError::Setting`] for a channel count out of range, [`DspError::Resampler`] if rubato refuses the rates.
     pub fn new(channels: usize, in_rate: SampleRate, out_rate: SampleRate, quality: Quality) -> Result<Self, DspError> {
@@ -142,6 +145,7 @@ impl std::fmt::Debug for FixedResampler {
 }
 
 impl Engine {
+    // rt-lint: control-side
     fn new(channels: usize, in_hz: u32, out_hz: u32, quality: Quality) -> Result<Self, DspError> {
         // The filter is as long as a block of the lower rate.
         let least_frames: usize = match quality {

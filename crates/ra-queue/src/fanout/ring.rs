@@ -127,6 +127,7 @@ impl RingSubscriber {
 }
 
 impl Subscribe for RingSubscriber {
+    // rt-lint: control-side
     fn subscribe(&self, from: Join) -> Box<dyn BlockReader> {
         Box::new(self.join(from))
     }
@@ -175,6 +176,9 @@ pub struct RingTrial {
 }
 
 /// As [`ring_fan_out`], with what tests choose.
+///
+/// # Real-time safety
+/// Not real-time safe: allocates.
 ///
 /// # Errors
 /// As [`ring_fan_out`].

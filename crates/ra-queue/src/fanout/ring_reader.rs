@@ -18,6 +18,7 @@ pub struct RingReader {
 }
 
 impl RingReader {
+    // rt-lint: control-side
     pub(super) fn new(shared: Arc<Shared>, cursor: u64) -> Self {
         Self { shared, tally: Arc::new(Tally::new(cursor)), cursor, known_head: cursor }
     }

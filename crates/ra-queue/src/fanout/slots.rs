@@ -50,6 +50,7 @@ const fn complete(seq: u64) -> u64 {
 
 impl Slots {
     /// `n_blocks` must be a power of two; `first_seq` is the first that will be written.
+    // rt-lint: control-side
     pub(super) fn new(n_blocks: usize, samples_per_block: usize, first_seq: u64, copying: Copying) -> Self {
         debug_assert!(n_blocks.is_power_of_two());
         let mask = n_blocks as u64 - 1;

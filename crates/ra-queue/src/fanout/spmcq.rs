@@ -5,6 +5,10 @@
 //! the writer for as long as it isn't scheduled: a SCHED_FIFO writer on the same core spins until real-time throttling
 //! takes the core from it, about a second. Its lap counter has 16 bits, it counts no losses, notices no hang-up, and
 //! a cursor can't be placed. Losses and the end are counted here, from sequence numbers in the payload.
+//!
+//! # Real-time safety
+//! Not real-time safe: locks, at both ends and for joining; so the real-time lint leaves this file out, on purpose.
+// rt-lint: control-side file
 
 use std::sync::Arc;
 #[expect(clippy::disallowed_types, reason = "joining readers take turns; neither writer nor readers touch it")]
