@@ -13,5 +13,6 @@ pub(crate) mod mixer;
 pub(crate) mod source_ring;
 pub(crate) mod strip;
 
-#[cfg(test)]
+// The trapping allocator is there in debug builds only.
+#[cfg(all(test, debug_assertions))]
 mod step_tests;

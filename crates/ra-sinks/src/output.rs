@@ -17,7 +17,7 @@ use feed::{Feed, feed_and_player};
 use player::Shared;
 
 // The trap for allocations in the callback; it is only set off inside `assert_no_alloc`.
-#[cfg(test)]
+#[cfg(all(test, debug_assertions))]
 #[global_allocator]
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;
 

@@ -72,27 +72,21 @@ impl InputReader {
     /// Wait-free, no allocation, as far as `on_stamp` is.
     pub fn poll_stamps(&mut self, on_stamp: &mut dyn FnMut(&PeriodStamp)) {
         for _ in 0..self.stamps.slots() {
-            // Looked at in place: where both ends run on one core, a copy would load wider than the stores just before
-            // it, and wait for them.
-            let Ok(stamp) = self.stamps.peek() else { return };
-            let last = self.later.back().unwrap_or(&self.current);
-            let touches = last.position + last.n_frames == stamp.position;
-            let is_idle = self.current.n_frames == 0;
-            if !touches && !is_idle && self.later.len() >= self.max_segments {
+            let Ok(&stamp) = self.stamps.peek() else { return };
+            let last = self.later.back_mut().unwrap_or(&mut self.current);
+            if last.position + last.n_frames == stamp.position {
+                last.n_frames += stamp.n_frames;
+            } else if self.current.n_frames == 0 {
+                self.current = Segment { position: stamp.position, n_frames: stamp.n_frames };
+            } else if self.later.len() < self.max_segments {
+                self.later.push_back(Segment { position: stamp.position, n_frames: stamp.n_frames });
+            } else {
                 return;
             }
-            on_stamp(stamp);
-            let segment = Segment { position: stamp.position, n_frames: stamp.n_frames };
-            if touches {
-                self.later.back_mut().unwrap_or(&mut self.current).n_frames += segment.n_frames;
-            } else if is_idle {
-                self.current = segment;
-            } else {
-                self.later.push_back(segment);
-            }
-            // The one that was looked at.
+            // The one that was peeked at.
             let taken = self.stamps.pop();
-            debug_assert!(taken.is_ok());
+            debug_assert_eq!(taken, Ok(stamp));
+            on_stamp(&stamp);
         }
     }
 
