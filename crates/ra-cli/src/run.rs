@@ -118,7 +118,10 @@ impl LiveRun<'_> {
                 if has_meters {
                     self.draw(&stats, elapsed);
                 }
-                if self.has_ended(&stats) || (is_time_up && self.is_long_enough(&stats, elapsed)) {
+                if stats.engine.failure.is_some()
+                    || self.has_ended(&stats)
+                    || (is_time_up && self.is_long_enough(&stats, elapsed))
+                {
                     return Ok(());
                 }
             }

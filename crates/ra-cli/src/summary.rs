@@ -52,7 +52,7 @@ pub(crate) fn write_atomically(path: &Path, text: &str) -> Result<(), Failure> {
 /// What went wrong for good: one line for each, naming the sink and its files, or the source.
 pub(crate) fn failures(stats: &Stats) -> Vec<String> {
     use ra_engine::core::{SinkState, SourceState};
-    let mut failures = Vec::new();
+    let mut failures: Vec<_> = stats.engine.failure.iter().cloned().collect();
     for source in stats.sources.iter().filter(|source| source.state == SourceState::Failed) {
         let reason = source.reason.as_deref().unwrap_or("no reason given");
         failures.push(format!("source {:?} ({}) failed: {reason}", source.name, source.description));

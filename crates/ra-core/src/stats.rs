@@ -40,6 +40,8 @@ pub struct EngineStats {
     pub xruns: u64,
     /// What the mixer's thread was granted.
     pub realtime: RealtimeGrant,
+    /// Why nothing is mixed any more, where something should be: an effect has panicked.
+    pub failure: Option<String>,
 }
 
 /// What the system granted a thread, read back after asking.

@@ -25,6 +25,8 @@ pub(crate) struct Consumer {
     /// Frames behind this one are not for the sink.
     end: Option<FramePosition>,
     lagged: bool,
+    /// Blocks that are still to be handed on by a sink that leaves.
+    left_blocks: Option<u64>,
     trouble: Trouble,
     timeline: Arc<Timeline>,
     pub(crate) shared: Arc<SinkShared>,
@@ -78,6 +80,7 @@ impl Consumer {
             expected: None,
             end: None,
             lagged: false,
+            left_blocks: None,
             trouble: Trouble::None,
             timeline,
             shared,
@@ -124,7 +127,24 @@ impl Consumer {
                 None
             }
             ReadOutcome::Empty => None,
-            ReadOutcome::Closed => Some(self.open_at(FramePosition(0))),
+            ReadOutcome::Closed => {
+                self.give_up();
+                Some(Err(SinkError::Fatal("its bus ended before the first block".to_owned())))
+            }
+        }
+    }
+
+    /// Ends without having been opened.
+    pub(crate) fn give_up(&mut self) {
+        self.phase = Phase::Done;
+        self.shared.set_state(SinkState::Removed, Some("ended before its first block".to_owned()));
+        self.shared.freeze();
+    }
+
+    /// Takes only what waits in the ring at this moment, then ends.
+    pub(crate) fn leave(&mut self) {
+        if self.left_blocks.is_none() {
+            self.left_blocks = Some(self.reader.lag_blocks());
         }
     }
 
@@ -134,13 +154,20 @@ impl Consumer {
             if self.phase != Phase::Open {
                 return Drained::Dead;
             }
+            if self.left_blocks == Some(0) {
+                return Drained::Ended;
+            }
             match self.reader.read(&mut self.buffer) {
                 ReadOutcome::Block(stamp) => {
+                    self.left_blocks = self.left_blocks.map(|left| left - 1);
                     if let Some(dead) = self.hand_on(stamp) {
                         return dead;
                     }
                 }
-                ReadOutcome::Lagged { n_blocks } => self.lose(n_blocks),
+                ReadOutcome::Lagged { n_blocks } => {
+                    self.left_blocks = self.left_blocks.map(|left| left.saturating_sub(n_blocks));
+                    self.lose(n_blocks);
+                }
                 ReadOutcome::Empty => return Drained::Idle,
                 ReadOutcome::Closed => return Drained::Ended,
             }
@@ -215,7 +242,7 @@ impl Consumer {
             if let Err(cause) = self.call(|sink| sink.gap(&gap))
                 && self.complain(&cause)
             {
-                self.shared.drop_frames(block_frames);
+                // The account is settled: the block in hand is among what was dropped by the end.
                 return Some(Drained::Dead);
             }
         }

@@ -31,7 +31,7 @@ use crate::rt::command::{
 use crate::rt::counters::EngineCounters;
 use crate::rt::mixer::{Mixer, MixerPorts, MixerShape};
 use crate::timeline::Timeline;
-use crate::{BusConfig, ConsumerClass, EngineConfig, EngineError, MAIN_BUS};
+use crate::{BusConfig, CommandError, ConsumerClass, EngineConfig, EngineError, MAIN_BUS};
 
 use buses::BusEntry;
 use sinks::SinkEntry;
@@ -121,6 +121,8 @@ pub(crate) struct Control {
     next_insert: u32,
     next_sink: u32,
     stopping: bool,
+    /// Why the engine does not mix any more, where it should.
+    failure: Option<String>,
     grant: RealtimeGrant,
     /// What the ring of a pulled source holds, in the engine's frames.
     read_ahead_frames: usize,
@@ -163,6 +165,7 @@ impl Control {
             next_insert: 0,
             next_sink: 0,
             stopping: false,
+            failure: None,
             grant: RealtimeGrant::default(),
         };
         control.add_bus(BusConfig { name: MAIN_BUS.to_owned(), channels: control.config.channels })?;
@@ -234,15 +237,18 @@ impl Control {
         self.grant = grant;
     }
 
+    /// The audio thread has ended by itself.
+    pub(crate) fn set_failure(&mut self, failure: String) {
+        if self.failure.is_none() {
+            log::error!("{failure}");
+            self.failure = Some(failure);
+        }
+    }
+
     /// From now on only the end is prepared: clocked sources are stopped so that what they delivered can be mixed.
     pub(crate) fn begin_stop(&mut self) {
         self.stopping = true;
         self.stop_clocked_sources();
-    }
-
-    /// Whether everything that a driver was asked for has been answered.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.requests.is_empty() && self.sources_are_closed() && self.sinks_have_ended()
     }
 
     /// Tells the mixer, in order; where its ring is full the command waits for the next tick.
@@ -298,6 +304,15 @@ impl Control {
             Retired::Insert(insert) => self.insert_retired(&insert),
         }
     }
+}
+
+/// Names become thread names and parts of file names.
+fn check_name(name: &str) -> Result<(), CommandError> {
+    if !name.is_empty() && name.len() <= 100 && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let expected = "1 to 100 bytes without control characters".to_owned();
+    Err(CommandError::Value { key: "a name", actual: format!("{name:?}"), expected })
 }
 
 /// Keeps a bounded memory of what has gone: a daemon sees many come and go.

@@ -18,6 +18,10 @@ use crate::{CommandError, EngineConfig, EngineError, EngineHandle};
 /// How often the control thread looks after what the mixer gave back.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How long threads that have said that they are done may take to be gone, in nanoseconds.
+const JOIN_NS: u64 = 500_000_000;
+const MIXER_DIED: &str = "the audio thread has panicked: nothing is mixed any more; what was published before is kept";
+
 /// A running engine: control thread, audio thread, and a thread for each file and each sink.
 ///
 /// Sources and sinks that are added before [`Engine::start`] all begin at the same block, frame 0. Dropping an engine
@@ -87,7 +91,8 @@ impl Engine {
 
     /// Closes every source, mixes and writes every tail, joins every thread, and gives the final account.
     ///
-    /// A source or sink that does not end within [`EngineConfig::stop_timeout_ms`] is left behind, and its state says so.
+    /// Sources, the mixer and sinks each have [`EngineConfig::stop_timeout_ms`]; what does not end within it is left behind,
+    /// and its state says so.
     ///
     /// # Errors
     /// [`EngineError`] when the control thread has died.
@@ -166,6 +171,12 @@ impl Driver {
                 default(TICK) => {}
             }
             self.control.tick();
+            if let Some(mixer) = &mut self.idle_mixer {
+                self.control.prepare(mixer);
+            }
+            if self.mixer_thread.as_ref().is_some_and(MixerThread::is_finished) {
+                self.control.set_failure(MIXER_DIED.to_owned());
+            }
             self.carry_out_requests();
         }
     }
@@ -177,7 +188,10 @@ impl Driver {
     }
 
     fn start(&mut self) -> Result<(), EngineError> {
-        let Some(mut mixer) = self.idle_mixer.take() else { return Ok(()) };
+        if self.mixer_thread.is_some() {
+            return Ok(());
+        }
+        let Some(mut mixer) = self.idle_mixer.take() else { return Err(CommandError::Stopped.into()) };
         self.control.prepare(&mut mixer);
         let (grants, granted) = bounded(1);
         let thread =
@@ -195,26 +209,28 @@ impl Driver {
     /// The end, in order: sources, the mixer with their tails, consumers with theirs.
     fn stop(&mut self) -> Stats {
         let timeout_ms = self.config.stop_timeout_ms;
-        let deadline_ns = self.clock.now_ns() + timeout_ms * 1_000_000;
+        // Each phase has its own time: a device that hangs takes none from the recorders.
+        let timeout_ns = timeout_ms * 1_000_000;
         self.control.begin_stop();
-        self.wait_until(deadline_ns, |driver| driver.control.sources_are_closed());
+        self.wait_until(self.clock.now_ns() + timeout_ns, |driver| driver.control.sources_are_closed());
+        let n_hanging = self.control.abandon_sources(timeout_ms);
         if let Some(thread) = self.mixer_thread.take() {
-            thread.drain();
-            self.wait_until(deadline_ns, |_| thread.is_finished());
+            if n_hanging == 0 {
+                thread.drain();
+                self.wait_until(self.clock.now_ns() + timeout_ns, |_| thread.is_finished());
+            }
             match thread.join() {
                 Some(mixer) => self.idle_mixer = Some(mixer),
-                None => log::error!("the audio thread has panicked; what was published before is kept"),
+                None => self.control.set_failure(MIXER_DIED.to_owned()),
             }
         }
         self.workers.quit();
         // The buses end with their mixer: consumers hand on what is in the rings, and finish.
         self.control.tick();
         drop(self.idle_mixer.take());
-        self.wait_until(deadline_ns, |driver| driver.control.is_settled());
-        if !self.control.is_settled() {
-            self.control.abandon_sinks(timeout_ms);
-        }
-        let n_left = self.workers.join_until(deadline_ns.max(self.clock.now_ns() + 1_000_000));
+        self.wait_until(self.clock.now_ns() + timeout_ns, |driver| driver.control.sinks_have_ended());
+        self.control.abandon_sinks(timeout_ms);
+        let n_left = self.workers.join_until(self.clock.now_ns() + JOIN_NS);
         if n_left > 0 {
             log::error!("{n_left} threads did not end within {timeout_ms} ms and are left behind");
         }

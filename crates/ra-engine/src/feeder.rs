@@ -1,10 +1,11 @@
 //! Feeds a pulled source into its ring, ahead of time and at the engine's rate. Runs where blocking hurts nobody.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
-use ra_core::{PulledSource, SampleRate, SourceError, StreamEvent, StreamSpec};
+use ra_core::{PulledSource, SampleRate, StreamEvent, StreamSpec};
 use ra_dsp::{DspError, FixedResampler, Quality};
 use ra_queue::InputWriter;
 
@@ -21,6 +22,8 @@ pub(crate) struct Feeder {
     quality: Quality,
     resampling: Option<Resampling>,
     capacity_frames: usize,
+    /// The source has ended; what it gave is still on its way.
+    ending: Option<Ending>,
     shared: Arc<FeederShared>,
 }
 
@@ -50,12 +53,6 @@ pub(crate) enum Fed {
     Done,
 }
 
-/// What one read of the source led to.
-enum Step {
-    Read(usize),
-    Ended,
-}
-
 impl Feeder {
     /// A feeder whose ring runs at `engine_rate`.
     pub(crate) fn new(
@@ -68,7 +65,17 @@ impl Feeder {
         let resampling = Resampling::between(spec, engine_rate, quality)?;
         let shared = Arc::new(FeederShared::default());
         let capacity_frames = writer.free_frames();
-        Ok(Self { source, writer: Some(writer), spec, engine_rate, quality, resampling, capacity_frames, shared })
+        Ok(Self {
+            source,
+            writer: Some(writer),
+            spec,
+            engine_rate,
+            quality,
+            resampling,
+            capacity_frames,
+            ending: None,
+            shared,
+        })
     }
 
     pub(crate) fn shared(&self) -> Arc<FeederShared> {
@@ -80,8 +87,19 @@ impl Feeder {
         self.writer.as_ref().is_some_and(|writer| 2 * writer.free_frames() >= self.capacity_frames)
     }
 
-    /// Fills the ring as far as it goes.
+    /// Fills the ring as far as it goes. A source that panics has failed, and is not read again.
     pub(crate) fn fill(&mut self) -> Fed {
+        match catch_unwind(AssertUnwindSafe(|| self.fill_ring())) {
+            Ok(fed) => fed,
+            Err(_) => {
+                self.resampling = None;
+                self.fail("its code panicked".to_owned());
+                Fed::Done
+            }
+        }
+    }
+
+    fn fill_ring(&mut self) -> Fed {
         loop {
             let Some(writer) = &mut self.writer else { return Fed::Done };
             if writer.is_abandoned() {
@@ -91,22 +109,44 @@ impl Feeder {
             if writer.free_frames() == 0 {
                 return Fed::Full;
             }
-            let step = match &mut self.resampling {
+            // What was resampled goes first, the end's tail included.
+            if let Some(resampling) = &mut self.resampling
+                && resampling.move_into(writer, self.spec)
+            {
+                continue;
+            }
+            if let Some(ending) = self.ending.take() {
+                if let Ending::Failed(message) = ending {
+                    self.fail(message);
+                }
+                self.writer = None;
+                return Fed::Done;
+            }
+            let Taken { n_frames, then } = match &mut self.resampling {
                 None => read_straight(&mut *self.source, writer),
-                Some(resampling) => resampling.advance(&mut *self.source, writer, self.spec),
+                Some(resampling) => resampling.read(&mut *self.source, self.spec),
             };
-            match step {
-                Ok(StepTaken { step: Step::Read(n_frames), new_spec }) => {
-                    self.shared.read_frames.fetch_add(n_frames as u64, Relaxed);
-                    if let Some(spec) = new_spec
-                        && let Err(message) = self.change_format(spec)
-                    {
-                        self.fail(message);
+            self.shared.read_frames.fetch_add(n_frames as u64, Relaxed);
+            match then {
+                Then::GoOn => {}
+                Then::Format(spec) => {
+                    if let Err(message) = self.change_format(spec) {
+                        self.ending = Some(Ending::Failed(message));
                     }
                 }
-                Ok(StepTaken { step: Step::Ended, .. }) => self.writer = None,
-                Err(cause) => self.fail(cause.to_string()),
+                Then::End(ending) => self.ending = Some(self.finish_resampling(ending)),
             }
+        }
+    }
+
+    /// Lets the resampler give what it still holds: what was read before the end, or before a fault, is heard.
+    fn finish_resampling(&mut self, ending: Ending) -> Ending {
+        match &mut self.resampling {
+            Some(Resampling { resampler, output, .. }) => match resampler.finish(output) {
+                Ok(()) => ending,
+                Err(cause) => Ending::Failed(cause.to_string()),
+            },
+            None => ending,
         }
     }
 
@@ -138,53 +178,59 @@ impl Feeder {
     }
 }
 
-struct StepTaken {
-    step: Step,
-    new_spec: Option<StreamSpec>,
+/// What one round of reading gave, and how it goes on.
+struct Taken {
+    n_frames: usize,
+    then: Then,
 }
 
-impl StepTaken {
-    fn read(n_frames: usize) -> Self {
-        Self { step: Step::Read(n_frames), new_spec: None }
-    }
+enum Then {
+    GoOn,
+    Format(StreamSpec),
+    End(Ending),
 }
 
-/// What an event of a pulled source means here.
-fn understand(event: StreamEvent) -> Result<StepTaken, SourceError> {
-    match event {
-        StreamEvent::Frames { n_frames } => Ok(StepTaken::read(n_frames)),
-        StreamEvent::FormatChanged { spec } => Ok(StepTaken { step: Step::Read(0), new_spec: Some(spec) }),
-        StreamEvent::EndOfStream => Ok(StepTaken { step: Step::Ended, new_spec: None }),
-        StreamEvent::DeviceLost { reason } => Err(SourceError::Device { device: "source".to_owned(), message: reason }),
+/// How a source has ended.
+enum Ending {
+    Complete,
+    Failed(String),
+}
+
+/// Reads once: frames that were written into `out`, and how it goes on.
+fn read_once(source: &mut dyn PulledSource, out: &mut [f32], channels: usize) -> Taken {
+    let failed = |message: String| Then::End(Ending::Failed(message));
+    let then = match source.read(out) {
+        Ok(StreamEvent::Frames { n_frames }) if n_frames > 0 => {
+            return Taken { n_frames: n_frames.min(out.len() / channels), then: Then::GoOn };
+        }
+        Ok(StreamEvent::Frames { .. }) => failed("gave no frames and did not say that it has ended".to_owned()),
+        Ok(StreamEvent::FormatChanged { spec }) => Then::Format(spec),
+        Ok(StreamEvent::EndOfStream) => Then::End(Ending::Complete),
+        Ok(StreamEvent::DeviceLost { reason }) => failed(reason),
         // A pulled source reads on behind a gap: nothing of ours was lost, and it has no clock to be late against.
-        _ => Ok(StepTaken::read(0)),
-    }
+        Ok(_) => Then::GoOn,
+        Err(cause) => failed(cause.to_string()),
+    };
+    Taken { n_frames: 0, then }
 }
 
-/// Lets the source write into the ring's own memory.
-fn read_straight(source: &mut dyn PulledSource, writer: &mut InputWriter) -> Result<StepTaken, SourceError> {
-    let mut result = Ok(StepTaken::read(0));
+/// Lets the source write into the ring's own memory, again and again where it gives little at a time.
+fn read_straight(source: &mut dyn PulledSource, writer: &mut InputWriter) -> Taken {
     let channels = source.spec().channels.get();
-    let _ = writer.fill(0, CHUNK_FRAMES, &mut |memory: &mut [f32]| match source.read(memory) {
-        Ok(event) => {
-            let taken = understand(event);
-            let n_frames = match &taken {
-                Ok(StepTaken { step: Step::Read(n_frames), .. }) => (*n_frames).min(memory.len() / channels),
-                _ => 0,
-            };
-            result = taken;
-            n_frames
+    let mut then = Then::GoOn;
+    let n_frames = writer.fill(0, CHUNK_FRAMES, &mut |memory: &mut [f32]| {
+        let mut n_samples = 0;
+        while n_samples < memory.len() {
+            let taken = read_once(source, &mut memory[n_samples..], channels);
+            n_samples += taken.n_frames * channels;
+            if taken.n_frames == 0 {
+                then = taken.then;
+                break;
+            }
         }
-        Err(cause) => {
-            result = Err(cause);
-            0
-        }
+        n_samples / channels
     });
-    result
-}
-
-fn refused(cause: DspError) -> SourceError {
-    SourceError::Setting { what: "resampling".to_owned(), message: cause.to_string() }
+    Taken { n_frames, then }
 }
 
 impl Resampling {
@@ -202,30 +248,14 @@ impl Resampling {
         Ok(Self { resampler, input: vec![0.0; spec.samples(CHUNK_FRAMES)], output: Vec::new(), taken: 0 })
     }
 
-    /// Moves what is there into the ring; where nothing is left, reads and resamples a chunk.
-    fn advance(
-        &mut self,
-        source: &mut dyn PulledSource,
-        writer: &mut InputWriter,
-        spec: StreamSpec,
-    ) -> Result<StepTaken, SourceError> {
-        if self.move_into(writer, spec) {
-            return Ok(StepTaken::read(0));
+    /// Reads and resamples a chunk.
+    fn read(&mut self, source: &mut dyn PulledSource, spec: StreamSpec) -> Taken {
+        let mut taken = read_once(source, &mut self.input, spec.channels.get());
+        let got = &self.input[..spec.samples(taken.n_frames)];
+        if let Err(cause) = self.resampler.push(got, &mut self.output) {
+            taken.then = Then::End(Ending::Failed(cause.to_string()));
         }
-        let mut taken = understand(source.read(&mut self.input)?)?;
-        match taken.step {
-            Step::Read(n_frames) => {
-                self.resampler.push(&self.input[..spec.samples(n_frames)], &mut self.output).map_err(refused)?;
-            }
-            Step::Ended => {
-                self.resampler.finish(&mut self.output).map_err(refused)?;
-                if !self.output.is_empty() {
-                    // The tail goes first; the source says again that it has ended, and `finish` adds nothing then.
-                    taken.step = Step::Read(0);
-                }
-            }
-        }
-        Ok(taken)
+        taken
     }
 
     /// Writes resampled frames into the ring. Returns whether there were any.

@@ -13,7 +13,8 @@ use crate::{EngineConfig, EngineError, os};
 
 /// The audio thread, and how it is told to end.
 pub(crate) struct MixerThread {
-    thread: JoinHandle<Mixer>,
+    /// `None` once it has been joined.
+    thread: Option<JoinHandle<Mixer>>,
     /// Set: end as soon as every clocked source's tail is in the mix.
     drain: Arc<AtomicBool>,
     /// Set: end now.
@@ -46,7 +47,7 @@ impl MixerThread {
                 mixer
             })
             .map_err(|cause| EngineError::Thread { thread: name.to_owned(), cause })?;
-        Ok(Self { thread, drain, quit })
+        Ok(Self { thread: Some(thread), drain, quit })
     }
 
     /// Lets the tails of clocked sources be mixed, then ends the thread.
@@ -56,14 +57,22 @@ impl MixerThread {
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Ends the thread and takes the mixer back; `None` if it panicked.
-    pub(crate) fn join(self) -> Option<Mixer> {
+    pub(crate) fn join(mut self) -> Option<Mixer> {
         // Release pairs with the Acquire in `run`.
         self.quit.store(true, Ordering::Release);
-        self.thread.join().ok()
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for MixerThread {
+    /// Nobody is left to command it.
+    fn drop(&mut self) {
+        // Release pairs with the Acquire in `run`.
+        self.quit.store(true, Ordering::Release);
     }
 }
 
@@ -73,7 +82,11 @@ fn run(mixer: &mut Mixer, clock: &dyn Clock, drain: &AtomicBool, quit: &AtomicBo
     os::without_denormals(|| {
         loop {
             // Acquire pairs with the Release in `join` and `drain`.
-            if quit.load(Ordering::Acquire) || (drain.load(Ordering::Acquire) && mixer.clocked_tails_are_mixed()) {
+            if quit.load(Ordering::Acquire) {
+                return;
+            }
+            if drain.load(Ordering::Acquire) && mixer.clocked_tails_are_mixed() {
+                mixer.flush_tails();
                 return;
             }
             clock.sleep_until_ns(mixer.next_deadline_ns());

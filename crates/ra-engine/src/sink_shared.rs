@@ -11,7 +11,8 @@ use crate::gap_list::GapList;
 
 /// Shared by a consumer's thread, which writes, and the control side, which reads.
 pub(crate) struct SinkShared {
-    monitor: ReaderMonitor,
+    /// Gone once the sink has ended: it would keep the whole ring alive.
+    monitor: Mutex<Option<ReaderMonitor>>,
     block_frames: u64,
     delivered_frames: AtomicU64,
     dropped_frames: AtomicU64,
@@ -35,7 +36,7 @@ pub(crate) struct SinkText {
 impl SinkShared {
     pub(crate) fn new(monitor: ReaderMonitor, block_frames: usize) -> Self {
         Self {
-            monitor,
+            monitor: Mutex::new(Some(monitor)),
             block_frames: block_frames as u64,
             delivered_frames: AtomicU64::new(0),
             dropped_frames: AtomicU64::new(0),
@@ -111,11 +112,15 @@ impl SinkShared {
         self.dropped_frames.store(produced - delivered, Ordering::Release);
         // Release pairs with the Acquire in `account`: who sees the end also sees what was dropped by it.
         self.frozen_frames.store(produced, Ordering::Release);
+        *self.monitor.lock() = None;
     }
 
     fn produced_frames(&self) -> u64 {
         let cut_frames = self.cut_frames.load(Ordering::Acquire);
-        self.monitor.counts().produced_blocks * self.block_frames - cut_frames
+        match &*self.monitor.lock() {
+            Some(monitor) => monitor.counts().produced_blocks * self.block_frames - cut_frames,
+            None => self.frozen_frames.load(Ordering::Acquire),
+        }
     }
 
     /// Where the sink's frames are. Balanced at every instant: what was produced is read last, and only grows.

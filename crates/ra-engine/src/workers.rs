@@ -1,11 +1,12 @@
 //! The threads of the real-time driver: feeders, consumers, and short-lived ones that open and close devices.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::Sender;
-use ra_core::Clock;
+use ra_core::{Clock, SourceError};
 
 use crate::consumer::Drained;
 use crate::control::{Completion, ConsumerRun, Request, Threadless};
@@ -37,7 +38,11 @@ impl Workers {
         match request {
             Request::StartClocked { id, name, mut source, input } => {
                 self.spawn(format!("ra-open-{name}"), Threadless::Source(id), move || {
-                    let result = source.start(Box::new(input));
+                    let result =
+                        catch_unwind(AssertUnwindSafe(|| source.start(Box::new(input)))).unwrap_or_else(|_| {
+                            let device = source.describe();
+                            Err(SourceError::Device { device, message: "panicked while it was opened".to_owned() })
+                        });
                     // The engine may be gone by now; then the device is closed right here.
                     if let Err(unsent) = completions.send(Completion::ClockedStarted { id, source, result })
                         && let Completion::ClockedStarted { mut source, .. } = unsent.0
@@ -48,8 +53,11 @@ impl Workers {
             }
             Request::StopClocked { id, name, mut source } => {
                 self.spawn(format!("ra-close-{name}"), Threadless::Source(id), move || {
-                    source.stop();
-                    drop(source);
+                    // Whatever it does, it is over with this source.
+                    drop(catch_unwind(AssertUnwindSafe(move || {
+                        source.stop();
+                        drop(source);
+                    })));
                     drop(completions.send(Completion::ClockedStopped { id }));
                 });
             }
@@ -63,7 +71,8 @@ impl Workers {
                 let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
                 let (number, thread_name) = (run.number, format!("ra-sink-{}", run.name));
                 self.spawn(thread_name, Threadless::Sink(number), move || {
-                    run_consumer(run, &*clock, &quit, &completions);
+                    // The sink's own panics are caught where they can be told from ours.
+                    drop(catch_unwind(AssertUnwindSafe(|| run_consumer(run, &*clock, &quit, &completions))));
                     drop(completions.send(Completion::SinkEnded { number }));
                 });
             }
@@ -124,6 +133,7 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
             }
             // Acquire pairs with the Release in `quit` and `remove_sink`.
             if quit.load(Ordering::Acquire) || leave.load(Ordering::Acquire) {
+                consumer.give_up();
                 return;
             }
             next_ns = next_look_ns(next_ns, class.poll_ns(), clock.now_ns());
@@ -137,9 +147,11 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
     }
     let mut flushed_ns = clock.now_ns();
     loop {
-        // Read before draining: what was published before the request to leave is still handed on. Acquire pairs with
-        // the Release in `remove_sink`.
-        let leaving = leave.load(Ordering::Acquire);
+        // What was published before the request to leave is still handed on. Acquire pairs with the Release in
+        // `remove_sink`.
+        if leave.load(Ordering::Acquire) {
+            consumer.leave();
+        }
         let drained = consumer.drain();
         let now_ns = clock.now_ns();
         if now_ns.saturating_sub(flushed_ns) >= FLUSH_NS {
@@ -148,7 +160,6 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
         }
         match drained {
             Drained::More => {}
-            Drained::Idle if leaving => break,
             Drained::Idle => {
                 next_ns = next_look_ns(next_ns, class.poll_ns(), now_ns);
                 clock.sleep_until_ns(next_ns);

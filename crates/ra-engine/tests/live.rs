@@ -350,3 +350,123 @@ fn the_start_of_two_sinks_is_the_same_instant() {
     assert_eq!(a[0].unix_minus_monotonic_ns, b[0].unix_minus_monotonic_ns);
     assert!(a[0].unix_minus_monotonic_ns.is_some());
 }
+
+#[test]
+fn a_removed_bus_takes_its_routes_along_and_its_sources_can_still_go() {
+    use ra_engine::BusConfig;
+    use ra_engine::core::ChannelCount;
+    let mut engine = engine();
+    let handle = engine.handle();
+    engine.start().unwrap();
+    for _ in 0..40 {
+        handle.add_bus(BusConfig { name: "aux".into(), channels: ChannelCount::MONO }).unwrap();
+        let config = SourceConfig { to: vec!["main".into(), "aux".into()], ..SourceConfig::named("a") };
+        handle.add_source(config, constant(0.5)).unwrap();
+        let sink = Collect::default();
+        let heard = sink.0.clone();
+        handle.add_sink(SinkConfig { from: "aux".into(), ..SinkConfig::named("aux") }, sink).unwrap();
+        let own = SinkConfig { from: "source:a".into(), ..SinkConfig::named("own") };
+        handle.add_sink(own, Collect::default()).unwrap();
+        wait_for("sound", || heard.n_samples() > 0);
+        handle.remove_bus("aux").unwrap();
+        wait_for("the end of its sink", || heard.n_finished.load(Ordering::Acquire) == 1);
+        handle.remove_source("a").unwrap();
+        wait_for("the end of its own bus", || {
+            let sinks = handle.stats().unwrap().sinks;
+            let own = sinks.iter().rev().find(|sink| sink.name == "own").unwrap();
+            own.account.queued_frames == 0 && handle.remove_sink("own").is_err()
+        });
+    }
+    let stats = engine.stop().unwrap();
+    assert!(stats.sinks.iter().all(|sink| sink.account.is_balanced() && sink.account.queued_frames == 0));
+}
+
+#[test]
+fn an_effect_that_panics_ends_the_mix_and_says_so() {
+    use ra_engine::dsp::Insert;
+    struct Panics;
+    impl Insert for Panics {
+        fn process(&mut self, _: &mut [f32]) {
+            panic!("told to panic");
+        }
+        fn latency_frames(&self) -> usize {
+            0
+        }
+        fn name(&self) -> &'static str {
+            "panics"
+        }
+    }
+    let mut engine = engine();
+    let handle = engine.handle();
+    let sink = Collect::default();
+    let heard = sink.0.clone();
+    handle.add_sink(SinkConfig::named("out"), sink).unwrap();
+    engine.start().unwrap();
+    wait_for("sound", || heard.n_samples() > 2000);
+    handle.add_insert(Strip::Bus("main".into()), Box::new(Panics)).unwrap();
+    wait_for("the report", || handle.stats().unwrap().engine.failure.is_some());
+    let stats = engine.stop().unwrap();
+    assert!(stats.engine.failure.unwrap().contains("panicked"));
+    assert!(stats.sinks[0].account.is_balanced());
+    assert_eq!(heard.n_finished.load(Ordering::Acquire), 1, "what was published is kept");
+}
+
+#[test]
+fn a_source_that_panics_has_failed_and_the_others_go_on() {
+    use ra_engine::core::{PulledSource, Source, SourceError, StreamEvent};
+    struct Panics(usize);
+    impl Source for Panics {
+        fn spec(&self) -> StreamSpec {
+            StreamSpec::new(44_100, 2).unwrap()
+        }
+        fn describe(&self) -> String {
+            "panics".into()
+        }
+    }
+    impl PulledSource for Panics {
+        fn read(&mut self, out: &mut [f32]) -> Result<StreamEvent, SourceError> {
+            assert!(self.0 > 0, "told to panic");
+            self.0 -= 1;
+            out.fill(0.25);
+            Ok(StreamEvent::Frames { n_frames: out.len() / 2 })
+        }
+        fn remaining_frames(&self) -> Option<u64> {
+            None
+        }
+    }
+    let mut engine = engine();
+    let handle = engine.handle();
+    handle.add_source(SourceConfig::named("at once"), AnySource::pulled(Panics(0))).unwrap();
+    handle.add_source(SourceConfig::named("later"), AnySource::pulled(Panics(10))).unwrap();
+    handle.add_source(SourceConfig::named("healthy"), constant(0.5)).unwrap();
+    engine.start().unwrap();
+    wait_for("the reports", || {
+        let stats = handle.stats().unwrap();
+        stats.sources.iter().filter(|source| source.state == SourceState::Failed).count() == 2
+    });
+    let stats = engine.stop().unwrap();
+    assert_eq!(stats.sources[1].reason.as_deref(), Some("its code panicked"));
+    assert_eq!(stats.sources[2].state, SourceState::Live);
+}
+
+#[test]
+fn a_sink_slower_than_real_time_can_be_removed() {
+    let config = EngineConfig { ring_ms: 50.0, realtime: RealtimeRequest::Ordinary, ..EngineConfig::default() };
+    let mut engine = Engine::new(config).unwrap();
+    let handle = engine.handle();
+    let sink = Collect::default();
+    let heard = sink.0.clone();
+    handle.add_sink(SinkConfig::named("slow"), sink).unwrap();
+    engine.start().unwrap();
+    heard.stall.store(true, Ordering::Release);
+    wait_for("a lag", || handle.stats().unwrap().sinks[0].account.queued_frames > 4000);
+    let remover = std::thread::spawn({
+        let handle = handle.clone();
+        move || handle.remove_sink("slow").unwrap()
+    });
+    heard.stall.store(false, Ordering::Release);
+    remover.join().unwrap();
+    let stats = engine.stop().unwrap();
+    assert_eq!(stats.sinks[0].state, SinkState::Removed);
+    assert!(stats.sinks[0].account.is_balanced() && stats.sinks[0].account.queued_frames == 0);
+}

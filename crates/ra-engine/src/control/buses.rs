@@ -117,11 +117,12 @@ impl Control {
         let Some(source_name) = from.strip_prefix(SOURCE_BUS_PREFIX) else {
             return Ok(self.bus_by_name(from)?.id);
         };
-        if let Ok(bus) = self.bus_by_name(from) {
+        let source = self.source_by_name(source_name)?;
+        source.check_open()?;
+        let (source_id, channels) = (source.id, source.spec.channels);
+        if let Some(bus) = self.buses.iter().find(|bus| bus.only == Some(source_id) && !bus.leaving) {
             return Ok(bus.id);
         }
-        let source = self.source_by_name(source_name)?;
-        let (source_id, channels) = (source.id, source.spec.channels);
         let id = self.make_bus(from.to_owned(), channels, Some(source_id))?;
         self.route_unmixed(source_id, id);
         Ok(id)

@@ -1,6 +1,6 @@
 //! Clocked sources: what is opened, polled and closed by requests to a driver.
 
-use ra_core::{ClockedSource, Granted, SourceError, StreamEvent};
+use ra_core::{ClockedSource, Granted, SourceError, SourceState, StreamEvent};
 
 use super::sources::{Kind, Life};
 use super::{Control, Request};
@@ -15,11 +15,13 @@ impl Control {
     ) {
         let stopping = self.stopping;
         let Some(entry) = self.source_mut(id) else { return };
+        entry.in_transit = false;
         let name = entry.config.name.clone();
         match result {
             Ok(granted) if granted.spec.channels != entry.spec.channels => {
                 let message = format!("asked for {}, was granted {}", entry.spec.channels, granted.spec.channels);
                 let cause = SourceError::Device { device: granted.device, message };
+                entry.in_transit = true;
                 self.requests.push_back(Request::StopClocked { id, name, source });
                 self.fail_source(id, cause);
             }
@@ -55,6 +57,7 @@ impl Control {
             && let Some(source) = device.take()
         {
             let name = entry.config.name.clone();
+            entry.in_transit = true;
             self.requests.push_back(Request::StopClocked { id, name, source });
         }
     }
@@ -62,6 +65,7 @@ impl Control {
     /// A device is closed: what its strip still holds will never be heard, and is counted.
     pub(super) fn clocked_stopped(&mut self, id: SourceId) {
         let Some(entry) = self.source_mut(id) else { return };
+        entry.in_transit = false;
         if let Some(mut strip) = entry.retired.take() {
             let reader = &mut strip.follower.ring.reader;
             reader.poll_stamps(&mut |_| {});
@@ -77,6 +81,9 @@ impl Control {
         let (mut ended, mut lost) = (Vec::new(), Vec::new());
         for entry in &mut self.sources {
             let Kind::Clocked(Some(source)) = &mut entry.kind else { continue };
+            if entry.life != Life::Present {
+                continue;
+            }
             while let Some(event) = source.poll_event() {
                 match event {
                     StreamEvent::DeviceLost { reason } => {
@@ -107,11 +114,24 @@ impl Control {
         }
     }
 
+    /// Gives up on devices that could not be closed in time. Returns how many there are.
+    pub(crate) fn abandon_sources(&mut self, waited_ms: u64) -> usize {
+        let mut n_left = 0;
+        for entry in self.sources.iter_mut().filter(|entry| entry.in_transit) {
+            let reason = format!("its device did not answer within {waited_ms} ms and is left behind");
+            log::error!("source {}: {reason}", entry.config.name);
+            entry.state_at_stop = Some(SourceState::Failed);
+            entry.reason = Some(reason);
+            n_left += 1;
+        }
+        n_left
+    }
+
     /// Whether no driver holds a device of ours, and none is open.
     pub(crate) fn sources_are_closed(&self) -> bool {
         self.sources.iter().all(|source| match &source.kind {
             Kind::Pulled(_) => true,
-            Kind::Clocked(device) => device.is_none() && source.life != Life::Opening,
+            Kind::Clocked(device) => device.is_none() && !source.in_transit,
         })
     }
 }

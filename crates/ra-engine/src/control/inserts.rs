@@ -78,6 +78,7 @@ impl Control {
         match strip {
             Strip::Source(name) => {
                 let source = self.source_by_name(name)?;
+                source.check_open()?;
                 Ok((StripId::Source(source.id), source.spec.channels.get(), &source.chain))
             }
             Strip::Bus(name) => {

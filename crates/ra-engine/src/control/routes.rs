@@ -14,6 +14,10 @@ const GAIN_RANGE_DB: std::ops::RangeInclusive<f32> = -120.0..=40.0;
 
 impl Control {
     pub(super) fn check_routes(&self, to: &[String]) -> Result<(), CommandError> {
+        if let Some(twice) = to.iter().enumerate().find_map(|(n, bus)| to[..n].contains(bus).then_some(bus)) {
+            let expected = "every bus once".to_owned();
+            return Err(CommandError::Value { key: "the routes", actual: format!("{twice:?} twice"), expected });
+        }
         if to.len() >= MAX_ROUTES {
             return Err(CommandError::TooMany { what: "routes of a source", limit: MAX_ROUTES - 1 });
         }
@@ -25,7 +29,7 @@ impl Control {
     }
 
     /// How long a route takes to reach its gains: nothing fades in at the very start of the timeline.
-    fn entry_ramp_frames(&self) -> u32 {
+    pub(super) fn entry_ramp_frames(&self) -> u32 {
         if self.timeline.is_running() { self.config.ramp_frames() } else { 0 }
     }
 

@@ -47,6 +47,7 @@ impl Control {
         if self.stopping {
             return Err(CommandError::Stopped);
         }
+        super::check_name(&config.name)?;
         if self.sinks.iter().any(|entry| entry.is_present() && entry.config.name == config.name) {
             return Err(CommandError::NameTaken { what: "sink", name: config.name });
         }
@@ -131,12 +132,15 @@ impl Control {
         entry.shared.set_state(SinkState::Failed, Some(message.to_owned()));
         entry.shared.freeze();
         let (name, message) = (entry.config.name.clone(), message.to_owned());
+        if let Some(reply) = entry.remove_reply.take() {
+            drop(reply.send(Ok(())));
+        }
         if let Some(reply) = entry.open_reply.take() {
             drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
         }
     }
 
-    pub(super) fn sinks_have_ended(&self) -> bool {
+    pub(crate) fn sinks_have_ended(&self) -> bool {
         self.sinks.iter().all(|entry| entry.ended)
     }
 

@@ -50,6 +50,7 @@ impl Control {
             late_blocks: self.counters.late_blocks.get(),
             xruns: self.counters.late_gaps.get() + sources.iter().map(|source| source.xruns).sum::<u64>(),
             realtime: self.grant.clone(),
+            failure: self.failure.clone(),
         };
         Stats { engine, sources, buses, sinks }
     }

@@ -18,7 +18,7 @@ use crate::rt::counters::SourceCounters;
 use crate::rt::strip::SourceStrip;
 use crate::{AnySource, CommandError, SourceConfig};
 
-/// How long a clocked source's ring holds what the mixer has not read yet, in milliseconds.
+/// How long a clocked source's ring holds what the mixer has not read yet, at least, in milliseconds.
 const CLOCKED_RING_MS: f64 = 1000.0;
 
 /// What the control side knows of a source.
@@ -41,6 +41,8 @@ pub(super) struct SourceEntry {
     pub(super) ring_capacity_frames: usize,
     /// Routes that the mixer has, those that are fading out included.
     pub(super) n_routes: usize,
+    /// Whether a driver is opening or closing its device.
+    pub(super) in_transit: bool,
     /// Whether the mixer has its strip.
     pub(super) in_mixer: bool,
     /// The ring's reading end, until the strip is made.
@@ -76,11 +78,23 @@ impl SourceEntry {
         matches!(self.life, Life::Opening | Life::Present | Life::Lost)
     }
 
+    /// Refuses what needs the source's strip before there is one.
+    pub(super) fn check_open(&self) -> Result<(), CommandError> {
+        match self.life {
+            Life::Opening => Err(CommandError::Value {
+                key: "the source",
+                actual: format!("{:?}, still being opened", self.config.name),
+                expected: "one that is open".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether nothing of it is left in the mixer or in a driver's hands.
     pub(super) fn is_gone(&self) -> bool {
         let is_closed = match &self.kind {
             Kind::Pulled(_) => true,
-            Kind::Clocked(device) => device.is_none(),
+            Kind::Clocked(device) => device.is_none() && !self.in_transit,
         };
         matches!(self.life, Life::Removed | Life::Failed) && !self.in_mixer && self.retired.is_none() && is_closed
     }
@@ -159,7 +173,11 @@ impl Control {
         let name = config.name.clone();
         let capacity_frames = match source {
             AnySource::Pulled(_) => self.read_ahead_frames,
-            AnySource::Clocked(_) => spec.sample_rate.frames_in_ms_ceil(CLOCKED_RING_MS),
+            AnySource::Clocked(_) => {
+                let latency_ms = self.config.latency.nominal_ms();
+                let block_ms = self.config.sample_rate.ns_of_frames(self.config.block_frames as u64) as f64 / 1e6;
+                spec.sample_rate.frames_in_ms_ceil(CLOCKED_RING_MS.max(3.0 * latency_ms).max(8.0 * block_ms))
+            }
         };
         let (writer, reader, monitor) = input_ring(&InputConfig {
             channels: spec.channels,
@@ -192,6 +210,7 @@ impl Control {
             state_at_stop: None,
             ring_capacity_frames: capacity_frames,
             n_routes: 0,
+            in_transit: matches!(request, Request::StartClocked { .. }),
             in_mixer: false,
             reader: Some(reader),
             retired: None,
@@ -208,6 +227,7 @@ impl Control {
         if self.sources.iter().filter(|source| source.is_present()).count() >= MAX_SOURCES || !self.has_room() {
             return Err(CommandError::TooMany { what: "sources", limit: MAX_SOURCES });
         }
+        super::check_name(&config.name)?;
         check_gain(config.gain_db)?;
         check_pan(config.pan)?;
         self.check_routes(&config.to)
@@ -226,11 +246,17 @@ impl Control {
     pub(super) fn fail_source(&mut self, id: SourceId, cause: SourceError) {
         let Some(entry) = self.source_mut(id) else { return };
         log::error!("source {}: {cause}", entry.config.name);
-        entry.life = Life::Failed;
+        if entry.life != Life::Removed {
+            entry.life = Life::Failed;
+        }
+        let had_solo = entry.config.solo;
         entry.reason = Some(cause.to_string());
         entry.reader = None;
         let name = entry.config.name.clone();
         entry.answer(Err(CommandError::Source { name, cause }));
+        if had_solo {
+            self.send_all_gains();
+        }
     }
 
     pub(super) fn remove_source(&mut self, name: &str) -> Result<(), CommandError> {
@@ -245,7 +271,12 @@ impl Control {
             let removed = CommandError::UnknownSource { name: name.to_owned() };
             entry.answer(Err(removed));
         } else {
-            self.tell(MixerCommand::RemoveSource(id));
+            // Nothing fades out that has not begun.
+            self.tell(MixerCommand::RemoveSource(id, self.entry_ramp_frames()));
+            // Its own bus ends with it; the next source of that name gets a new one.
+            if let Some(bus) = self.buses.iter().find(|bus| bus.only == Some(id) && !bus.leaving).map(|bus| bus.id) {
+                self.release_bus(bus);
+            }
         }
         if had_solo {
             self.send_all_gains();
@@ -256,10 +287,6 @@ impl Control {
     /// The mixer has faded a removed source out and given its strip back.
     pub(super) fn source_retired(&mut self, strip: Box<SourceStrip>) {
         let id = strip.id;
-        let own_bus = self.buses.iter().find(|bus| bus.only == Some(id)).map(|bus| bus.id);
-        if let Some(bus) = own_bus {
-            self.release_bus(bus);
-        }
         let Some(entry) = self.source_mut(id) else { return };
         entry.in_mixer = false;
         match &entry.kind {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ra_core::FramePosition;
+use ra_core::{FramePosition, SampleRate};
 use ra_dsp::{LevelMeter, SteeredResampler};
 
 use super::Control;
@@ -42,6 +42,7 @@ impl Control {
                     entry.reason = Some(cause.to_string());
                     entry.answer(Err(cause));
                 }
+                self.stop_clocked(id);
             }
         }
     }
@@ -64,7 +65,7 @@ impl Control {
         let (feed, ring_rate) = match &entry.kind {
             Kind::Pulled(_) => (Feed::Pulled, engine_rate),
             Kind::Clocked(_) => {
-                let cushion = make_cushion(entry, engine_rate.hz(), block_frames, period_frames, latency, quality)?;
+                let cushion = make_cushion(entry, engine_rate, block_frames, period_frames, latency, quality)?;
                 (Feed::Clocked(Box::new(cushion)), entry.spec.sample_rate)
             }
         };
@@ -77,6 +78,10 @@ impl Control {
             counters: Arc::clone(&entry.counters),
             owed_silence_frames: 0,
             in_underrun: false,
+            block_frames: block_frames as u64,
+            restart_from_ns: 0,
+            is_restarting: false,
+            silence_frames: 0,
             last_filled_frames: 0,
         };
         let mut strip = SourceStrip {
@@ -99,7 +104,7 @@ impl Control {
 
 fn make_cushion(
     entry: &SourceEntry,
-    engine_rate_hz: u32,
+    engine_rate: SampleRate,
     block_frames: usize,
     period_frames: Option<u32>,
     latency: Latency,
@@ -107,20 +112,22 @@ fn make_cushion(
 ) -> Result<Cushion, CommandError> {
     let rate = entry.spec.sample_rate;
     let two_periods = 2 * period_frames.unwrap_or(0) as usize;
+    // A step reads a whole block at once: with less than that and a period, every jitter would be an underrun.
+    let least_frames =
+        rate.frames_in_ns(engine_rate.ns_of_frames(block_frames as u64)) as usize + period_frames.unwrap_or(0) as usize;
     let target_frames = match latency {
         Latency::Ms(ms) => rate.frames_in_ms_ceil(ms),
         Latency::Auto => rate.frames_in_ms_ceil(latency.nominal_ms()).max(two_periods),
     };
-    let resampling = if rate.hz() == engine_rate_hz {
+    let resampling = if rate == engine_rate {
         None
     } else {
-        let engine_rate = ra_core::SampleRate::new(engine_rate_hz).unwrap_or(rate);
         let resampler = SteeredResampler::new(entry.spec.channels.get(), rate, engine_rate, block_frames, quality)?;
         let n_samples = resampler.max_input_frames() * entry.spec.channels.get();
         Some(Resampling { resampler, input: vec![0.0; n_samples].into_boxed_slice() })
     };
     Ok(Cushion {
-        target_frames: target_frames.min(entry.ring_capacity_frames / 2),
+        target_frames: target_frames.max(least_frames).min(entry.ring_capacity_frames / 2),
         grows: latency == Latency::Auto,
         capacity_frames: entry.ring_capacity_frames,
         primed: false,

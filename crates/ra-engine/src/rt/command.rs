@@ -26,8 +26,8 @@ pub(crate) enum MixerCommand {
     AddBus(Box<BusStrip>),
     RemoveBus(BusId),
     AddSource(Box<SourceStrip>),
-    /// Fades the source out on every bus, then gives it back.
-    RemoveSource(SourceId),
+    /// Fades the source out on every bus within that many frames, then gives it back.
+    RemoveSource(SourceId, u32),
     /// What looked like the source's end was the loss of its device: its silence since then, and from now on, is a gap.
     SetLost(SourceId),
     AddRoute(SourceId, Box<Route>),

@@ -53,7 +53,14 @@ impl Follower {
     /// Fills `out` with the block that begins at `position` of the mix timeline.
     ///
     /// Returns whether the source's last frame was in this block, or in an earlier one.
-    pub(crate) fn next_block(&mut self, out: &mut [f32], position: FramePosition, report: Report<'_>) -> bool {
+    /// `behind_frames`: how late the mixer is, in its own frames.
+    pub(crate) fn next_block(
+        &mut self,
+        out: &mut [f32],
+        position: FramePosition,
+        behind_frames: u64,
+        report: Report<'_>,
+    ) -> bool {
         self.ring.poll();
         match &mut self.feed {
             Feed::Pulled => {
@@ -63,15 +70,38 @@ impl Follower {
                 }
                 self.ring.fill_rest(out, n_frames, position, report);
             }
-            Feed::Clocked(cushion) => cushion.next_block(&mut self.ring, out, position, report),
+            Feed::Clocked(cushion) => cushion.next_block(&mut self.ring, out, position, behind_frames, report),
         }
         self.ring.is_finished()
+    }
+
+    /// The timeline has jumped: a clocked source goes on with what was captured from `capture_ns` on.
+    pub(crate) fn restart_from(&mut self, capture_ns: u64) {
+        if let Feed::Clocked(cushion) = &mut self.feed {
+            cushion.primed = false;
+            self.ring.restart_from(capture_ns);
+        }
+    }
+
+    /// What the resampler delays by, in the engine's frames.
+    pub(crate) fn latency_frames(&self) -> usize {
+        match &self.feed {
+            Feed::Clocked(cushion) => cushion.resampling.as_ref().map_or(0, |r| r.resampler.latency_frames()),
+            Feed::Pulled => 0,
+        }
     }
 }
 
 impl Cushion {
-    fn next_block(&mut self, ring: &mut SourceRing, out: &mut [f32], position: FramePosition, report: Report<'_>) {
-        self.settle(ring, position, report);
+    fn next_block(
+        &mut self,
+        ring: &mut SourceRing,
+        out: &mut [f32],
+        position: FramePosition,
+        behind_frames: u64,
+        report: Report<'_>,
+    ) {
+        self.settle(ring, position, ring.in_own_frames(behind_frames), report);
         let primed = self.primed;
         let ran_dry = match &mut self.resampling {
             None => read_or_wait(ring, primed, out, position, report),
@@ -98,13 +128,14 @@ impl Cushion {
     /// Waits for the cushion to be full, and sheds what has piled up far beyond it.
     ///
     /// Shedding stands in for drift correction until ratios are steered; every shed frame is counted as dropped.
-    fn settle(&mut self, ring: &mut SourceRing, position: FramePosition, report: Report<'_>) {
+    fn settle(&mut self, ring: &mut SourceRing, position: FramePosition, behind_frames: usize, report: Report<'_>) {
         let queued = ring.queued_frames();
         if !self.primed && (queued >= self.target_frames || ring.is_closed()) {
             self.primed = true;
         }
         let surplus = self.target_frames.max(LEAST_SURPLUS_FRAMES);
-        let most = (self.target_frames + surplus).min(self.capacity_frames * 7 / 8);
+        // A mixer that is late finds so much more, and will have read it when it has caught up.
+        let most = (self.target_frames + surplus).min(self.capacity_frames * 7 / 8) + behind_frames;
         if self.primed && queued > most {
             ring.shed(queued - self.target_frames, position, report);
         }

@@ -54,6 +54,11 @@ impl InsertChain {
         self.inserts.iter().map(|insert| insert.slot.latency_frames()).sum()
     }
 
+    /// What the whole path delays by, the compensating delay included.
+    pub(crate) fn path_frames(&self) -> usize {
+        self.latency_frames() + self.delay_frames
+    }
+
     /// Makes the path as late as the latest of its kind.
     pub(crate) fn be_as_late_as(&mut self, latest_frames: usize) {
         let delay_frames = latest_frames.saturating_sub(self.latency_frames());

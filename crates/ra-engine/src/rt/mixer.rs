@@ -112,9 +112,15 @@ impl Mixer {
         let block_ns = self.shape.sample_rate.ns_of_frames(self.shape.block_frames as u64);
         let late_ns = now_ns.saturating_sub(self.next_deadline_ns());
         if late_ns > self.shape.ring_ns {
-            let n_blocks = late_ns / block_ns.max(1);
-            self.position += n_blocks * self.shape.block_frames as u64;
-            self.outbox.counters.late_gaps.add(1);
+            let block_frames = self.shape.block_frames as u64;
+            let n_frames = self.shape.sample_rate.frames_in_ns(late_ns) / block_frames * block_frames;
+            if n_frames > 0 {
+                self.position += n_frames;
+                self.outbox.counters.late_gaps.add(1);
+                // What was captured in the gap has no place any more.
+                let from_ns = now_ns.saturating_sub(self.shape.latency_ns);
+                self.sources.iter_mut().for_each(|source| source.follower.restart_from(from_ns));
+            }
         }
         for _ in 0..CATCH_UP_BLOCKS {
             let deadline_ns = self.next_deadline_ns();
@@ -124,13 +130,18 @@ impl Mixer {
             if now_ns - deadline_ns > block_ns {
                 self.outbox.counters.late_blocks.add(1);
             }
-            self.step();
+            self.step_behind(self.shape.sample_rate.frames_in_ns(now_ns - deadline_ns));
         }
     }
 
     /// Mixes and publishes one block.
     #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
     pub(crate) fn step(&mut self) {
+        self.step_behind(0);
+    }
+
+    /// As [`Mixer::step`], by a mixer that is that late: so much more waits in the rings of clocked sources.
+    fn step_behind(&mut self, behind_frames: u64) {
         self.take_commands();
         let latency_ns = self.align_paths();
         let stamp = BlockStamp {
@@ -141,7 +152,8 @@ impl Mixer {
         let Mixer { sources, buses, outbox, .. } = self;
         for source in sources.iter_mut() {
             let id = source.id;
-            let ended = source.mix(stamp.position, buses, &mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
+            let ended = source
+                .mix(stamp.position, behind_frames, buses, &mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
             if ended {
                 outbox.report(MixerEvent::SourceEnded(id));
             }
@@ -169,11 +181,23 @@ impl Mixer {
         while let Ok(command) = self.commands.pop() {
             self.carry_out(command);
         }
+        while let Some(at) = self.sources.iter().position(|source| source.removing && source.is_silent()) {
+            self.outbox.retire(Retired::Source(self.sources.remove(at)));
+        }
     }
 
     /// Whether every source has given its last frame.
     pub(crate) fn all_ended(&self) -> bool {
         self.commands.is_empty() && self.sources.iter().all(|source| source.ended)
+    }
+
+    /// Publishes what is still in effects, delays and resamplers after the last frames have been read.
+    pub(crate) fn flush_tails(&mut self) {
+        let source_frames = self.sources.iter().map(|source| source.tail_frames()).max().unwrap_or(0);
+        let bus_frames = self.buses.iter().flatten().map(|bus| bus.chain.path_frames()).max().unwrap_or(0);
+        for _ in 0..(source_frames + bus_frames).div_ceil(self.shape.block_frames) {
+            self.step();
+        }
     }
 
     /// Whether every clocked source has given its last frame; pulled ones could go on for ever.
@@ -243,7 +267,7 @@ impl Mixer {
                     self.outbox.retire(Retired::Source(source));
                 }
             }
-            MixerCommand::RemoveSource(id) => {
+            MixerCommand::RemoveSource(id, ramp_frames) => {
                 if let Some(source) = self.source_mut(id) {
                     source.fade_out(ramp_frames);
                 }

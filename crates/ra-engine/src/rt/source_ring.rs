@@ -23,6 +23,14 @@ pub(crate) struct SourceRing {
     /// Silence that is owed for frames that were lost before they came here.
     pub(crate) owed_silence_frames: u64,
     pub(crate) in_underrun: bool,
+    /// Frames in a block of the engine.
+    pub(crate) block_frames: u64,
+    /// What was captured before this monotonic time has no place on the timeline any more.
+    pub(crate) restart_from_ns: u64,
+    /// Nothing has been read since the timeline jumped: what was lost until then has no place on it either.
+    pub(crate) is_restarting: bool,
+    /// Frames of the ring's rate that silence stood in for, so far.
+    pub(crate) silence_frames: u64,
     /// What the last block had of sound, in the engine's frames.
     pub(crate) last_filled_frames: u64,
 }
@@ -31,7 +39,36 @@ impl SourceRing {
     /// Sees what has arrived.
     pub(crate) fn poll(&mut self) {
         // The place of the clock estimator: it will be shown every stamp here.
-        self.reader.poll_stamps(&mut |_stamp| {});
+        let from_ns = self.restart_from_ns;
+        let mut stale_frames = 0;
+        self.reader.poll_stamps(&mut |stamp| {
+            if stamp.capture_ns < from_ns {
+                stale_frames += stamp.n_frames;
+            }
+        });
+        self.throw_away(stale_frames);
+    }
+
+    /// Goes on with what was captured from `capture_ns` on; what is older is dropped, counted.
+    pub(crate) fn restart_from(&mut self, capture_ns: u64) {
+        self.restart_from_ns = 0;
+        self.poll();
+        self.throw_away(self.queued_frames() as u64);
+        self.restart_from_ns = capture_ns;
+        self.is_restarting = true;
+        self.owed_silence_frames = 0;
+    }
+
+    /// Drops the oldest frames, and the gaps among them, whose time has passed.
+    fn throw_away(&mut self, n_frames: u64) {
+        let mut left = usize::try_from(n_frames).unwrap_or(usize::MAX);
+        while left > 0 {
+            let n_dropped = self.reader.discard(left);
+            left -= n_dropped;
+            if n_dropped == 0 && self.reader.take_gap().is_none() {
+                break;
+            }
+        }
     }
 
     /// Frames that wait in the ring.
@@ -63,7 +100,7 @@ impl SourceRing {
                 let n_frames = (wanted - done).min(usize::try_from(self.owed_silence_frames).unwrap_or(usize::MAX));
                 self.fader.hole(&mut rest[..n_frames * self.channels]);
                 self.owed_silence_frames -= n_frames as u64;
-                self.counters.inserted_frames.add(self.in_engine_frames(n_frames as u64));
+                self.count_silence(n_frames as u64);
                 done += n_frames;
                 continue;
             }
@@ -75,9 +112,13 @@ impl SourceRing {
                     self.counters.non_finite_samples.add(n_bad as u64);
                 }
                 self.fader.sound(sound);
+                self.is_restarting = false;
                 self.counters.taken_frames.add(n_frames as u64);
                 done += n_frames;
             } else if let Some(n_lost) = self.reader.take_gap() {
+                if self.is_restarting {
+                    continue;
+                }
                 self.owed_silence_frames += n_lost;
                 self.counters.xruns.add(1);
                 let at_frame = position + self.in_engine_frames(done as u64);
@@ -104,14 +145,15 @@ impl SourceRing {
             return;
         }
         self.fader.hole(hole);
-        let n_missing = (hole.len() / self.channels) as u64;
         if !self.in_underrun {
             self.in_underrun = true;
             self.counters.xruns.add(1);
         }
-        self.counters.inserted_frames.add(self.in_engine_frames(n_missing));
-        let at_frame = position + self.in_engine_frames(n_frames as u64);
-        self.tell(n_missing, GapReason::Underrun, at_frame, report);
+        // The hole goes to the block's end: told in the engine's frames, block by block, it has neither seams nor overlaps.
+        let before = self.in_engine_frames(n_frames as u64).min(self.block_frames);
+        let n_missing = self.block_frames - before;
+        self.counters.inserted_frames.add(n_missing);
+        report(Gap { at_frame: position + before, n_frames: n_missing, reason: GapReason::Underrun });
     }
 
     /// Drops the `n_frames` oldest frames, counted.
@@ -125,10 +167,23 @@ impl SourceRing {
         report(Gap { at_frame, n_frames: self.in_engine_frames(n_frames), reason });
     }
 
+    /// Counts silence in the engine's frames, without rounding piece by piece.
+    fn count_silence(&mut self, n_frames: u64) {
+        let before = self.in_engine_frames(self.silence_frames);
+        self.silence_frames += n_frames;
+        self.counters.inserted_frames.add(self.in_engine_frames(self.silence_frames) - before);
+    }
+
+    /// Frames of the ring that last as long as these of the engine.
+    pub(crate) fn in_own_frames(&self, n_engine_frames: u64) -> usize {
+        let own = n_engine_frames.saturating_mul(u64::from(self.rate_hz)) / u64::from(self.engine_rate_hz);
+        usize::try_from(own).unwrap_or(usize::MAX)
+    }
+
     fn in_engine_frames(&self, n_frames: u64) -> u64 {
         if self.rate_hz == self.engine_rate_hz {
             return n_frames;
         }
-        n_frames.saturating_mul(u64::from(self.engine_rate_hz)).div_ceil(u64::from(self.rate_hz))
+        n_frames.saturating_mul(u64::from(self.engine_rate_hz)) / u64::from(self.rate_hz)
     }
 }

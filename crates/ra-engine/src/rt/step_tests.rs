@@ -1,5 +1,7 @@
 //! The mixer's step under a trapping allocator, through everything that it can be told and everything that can go wrong.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::sync::Arc;
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
@@ -363,4 +365,65 @@ fn a_lost_device_is_a_gap_from_its_last_frame_on_and_its_end_does_not_click() {
     let step = got.windows(2).map(|w| (w[1] - w[0]).abs()).skip(1000).fold(0.0, f32::max);
     assert!(step <= 1.0 / 72.0 + 1e-6, "{step}");
     assert_eq!(bench.account(0).queued_frames, 0);
+}
+
+#[test]
+fn a_late_mixer_reads_what_waits_and_a_stalled_process_goes_on_in_the_present() {
+    let config = EngineConfig { ring_ms: 500.0, latency: Latency::Ms(10.0), ..EngineConfig::default() };
+    let mut bench = Bench::new(config);
+    let input = bench.add_by_hand("mic", spec(48_000, 1));
+    bench.mixer.start_at_ns(1);
+    let deliver = |n: u64, at_ns: u64| {
+        let mut input = input.lock();
+        (0..n).for_each(|_| assert!(input.as_mut().unwrap().push(at_ns, &[0.5; 128]) <= 128));
+    };
+    let block_ns = |n: u64| 1 + n * 128 * 1_000_000_000 / 48_000;
+    for n in 0..100 {
+        deliver(1, block_ns(n));
+        bench.mixer.run_due(block_ns(n));
+    }
+    // 300 ms late, and the device has gone on: everything that waits is read, nothing is shed.
+    deliver(112, block_ns(211));
+    while bench.mixer.next_deadline_ns() <= block_ns(211) {
+        bench.mixer.run_due(block_ns(211));
+    }
+    bench.settle();
+    let before = bench.account(0);
+    assert_eq!((before.dropped_frames, bench.control.stats().sources[0].xruns), (0, 0), "{before}");
+    // Three seconds stopped; the device's last second is in the ring, the rest was lost at its door.
+    deliver(1125, block_ns(211) + 1);
+    let now_ns = block_ns(211 + 1125);
+    bench.mixer.run_due(now_ns);
+    let mut n = 211 + 1125;
+    for _ in 0..50 {
+        n += 1;
+        deliver(1, block_ns(n));
+        bench.mixer.run_due(block_ns(n));
+    }
+    bench.settle();
+    let stats = bench.control.stats();
+    assert_eq!(stats.engine.xruns - stats.sources[0].xruns, 1, "one stamped gap");
+    let account = bench.account(0);
+    assert!(account.queued_frames < 2000, "it goes on in the present: {account}");
+    assert!(account.delivered_frames >= before.delivered_frames + 40 * 128, "{account}");
+}
+
+#[test]
+fn one_outage_is_one_gap_at_another_rate_too() {
+    let mut bench = Bench::new(EngineConfig { latency: Latency::Ms(20.0), ..EngineConfig::default() });
+    let input = bench.add_by_hand("mic", spec(44_100, 1));
+    let mut sent_frames = 0;
+    for n in 0..600_u64 {
+        let due_frames = n * 128 * 44_100 / 48_000;
+        if !(200..300).contains(&n) {
+            let n_frames = (due_frames - sent_frames).min(200);
+            push(&input, &vec![0.5; n_frames as usize]);
+            sent_frames = if n == 300 { due_frames } else { sent_frames + n_frames };
+        }
+        bench.step();
+    }
+    let stats = bench.control.stats();
+    let source = &stats.sources[0];
+    assert_eq!((source.gaps.len(), source.xruns), (1, 1), "{:?}", source.gaps);
+    assert_eq!(source.gaps[0].n_frames, source.inserted_frames);
 }

@@ -48,10 +48,11 @@ impl SourceStrip {
     pub(crate) fn mix(
         &mut self,
         position: FramePosition,
+        behind_frames: u64,
         buses: &mut [Option<Box<BusStrip>>],
         report: &mut dyn FnMut(Gap),
     ) -> bool {
-        let ended_now = self.follower.next_block(&mut self.block, position, report) && !self.ended;
+        let ended_now = self.follower.next_block(&mut self.block, position, behind_frames, report) && !self.ended;
         if ended_now {
             self.ended = true;
             self.silent_from = position + self.follower.ring.last_filled_frames;
@@ -67,8 +68,13 @@ impl SourceStrip {
         self.chain.process(&mut self.block);
         self.meter.process(&self.block);
         for route in &mut self.routes {
-            if let Some(bus) = buses.get_mut(usize::from(route.bus.0)).and_then(Option::as_mut) {
-                route.matrix.mix_into(&self.block, &mut bus.accumulator);
+            match buses.get_mut(usize::from(route.bus.0)).and_then(Option::as_mut) {
+                Some(bus) => route.matrix.mix_into(&self.block, &mut bus.accumulator),
+                // Its bus has gone: nobody hears the fade.
+                None => {
+                    route.removing = true;
+                    route.matrix.fade_out(0);
+                }
             }
         }
         ended_now
@@ -82,6 +88,11 @@ impl SourceStrip {
 
     pub(crate) fn route_mut(&mut self, bus: BusId) -> Option<&mut Route> {
         self.routes.iter_mut().map(|route| &mut **route).find(|route| route.bus == bus && !route.removing)
+    }
+
+    /// Frames that are still on their way to the buses when the ring is empty.
+    pub(crate) fn tail_frames(&self) -> usize {
+        self.chain.path_frames() + self.follower.latency_frames()
     }
 
     pub(crate) fn is_pulled(&self) -> bool {
