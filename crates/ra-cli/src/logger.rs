@@ -36,6 +36,10 @@ impl LogFilter {
             // The client library calls every connection that is closed, and be it on purpose, an error.
             targets.push(("pulseaudio::client::reactor".to_owned(), LevelFilter::Off));
         }
+        if verbose < 1 {
+            // What matters of what it finds in a file comes back as an error or a remark of the file source.
+            targets.push(("symphonia".to_owned(), LevelFilter::Off));
+        }
         Self { default: others, targets }
     }
 
@@ -123,6 +127,7 @@ mod tests {
         assert_eq!(own(1, 0), LevelFilter::Error);
         assert_eq!(own(9, 0), LevelFilter::Off);
         assert_eq!(LogFilter::from_verbosity(0, 0).level_of("ra_cli::run"), LevelFilter::Info);
+        assert_eq!(LogFilter::from_verbosity(0, 0).level_of("symphonia"), LevelFilter::Off);
         assert_eq!(LogFilter::from_verbosity(0, 1).level_of("symphonia"), LevelFilter::Warn);
         assert_eq!(LogFilter::from_verbosity(0, 0).level_of("pulseaudio::client::reactor"), LevelFilter::Off);
         assert_eq!(LogFilter::from_verbosity(0, 3).level_of("pulseaudio::client::reactor"), LevelFilter::Trace);

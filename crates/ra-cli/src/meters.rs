@@ -202,8 +202,16 @@ mod tests {
                 ..SinkStats::default()
             }],
             buses: vec![
-                BusStats { name: "main".into(), levels: vec![level(0.1, -3.0), Level::default()] },
-                BusStats { name: "source:microphone of the north hall".into(), levels: vec![level(0.0, 0.0)] },
+                BusStats {
+                    non_finite_samples: 0,
+                    name: "main".into(),
+                    levels: vec![level(0.1, -3.0), Level::default()],
+                },
+                BusStats {
+                    non_finite_samples: 0,
+                    name: "source:microphone of the north hall".into(),
+                    levels: vec![level(0.0, 0.0)],
+                },
             ],
             ..Stats::default()
         }

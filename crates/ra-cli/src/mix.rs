@@ -88,6 +88,13 @@ pub(crate) fn mix(args: &MixArgs) -> Result<(), Failure> {
             log::warn!("{}: {n} samples are no numbers, and are silent", path.display());
         }
     }
+    let n_overflown: u64 = stats.buses.iter().map(|bus| bus.non_finite_samples).sum();
+    if n_overflown > 0 {
+        log::warn!(
+            "{}: {n_overflown} samples add up to more than a number holds, and are silent",
+            args.output.display()
+        );
+    }
     let n_frames = written.map_or(0, |sink| sink.account.delivered_frames);
     let seconds = n_frames as f64 / f64::from(spec.sample_rate.hz());
     print_result(&format!("{}: {n_frames} frames ({seconds:.3} s), {spec}, {format}\n", args.output.display()))

@@ -71,6 +71,9 @@ fn check_summary_path(file: &Path) -> Result<(), Failure> {
     if !parent.is_dir() {
         return Err(Failure::Usage(format!("--summary: there is no directory {}", parent.display())));
     }
+    if !summary::may_replace(file) {
+        return Err(Failure::Usage(format!("--summary: {} {}", file.display(), summary::NOT_A_SUMMARY)));
+    }
     Ok(())
 }
 

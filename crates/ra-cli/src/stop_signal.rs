@@ -3,7 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// What asks for a clean end: Ctrl-C, a service manager, a terminal that is closed.
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [SIGINT, SIGTERM];
 
 use crate::Failure;
 
@@ -14,13 +22,13 @@ pub(crate) struct StopSignal {
 }
 
 impl StopSignal {
-    /// Listens for SIGINT and SIGTERM from now on.
+    /// Listens for the signals that ask for the end from now on.
     ///
     /// # Errors
     /// [`Failure::Running`] where the system refuses.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in SIGNALS {
             // Order matters: handlers run as registered, so only a signal that finds the flag set ends the process.
             signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&asked))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&asked)))

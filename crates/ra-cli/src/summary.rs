@@ -29,12 +29,30 @@ pub(crate) fn to_json(stats: &Stats) -> Result<String, Failure> {
     json.map(|json| json + "\n").map_err(|e| Failure::Running(format!("the summary: {e}")))
 }
 
+/// Why a file is not written over.
+pub(crate) const NOT_A_SUMMARY: &str = "exists, is no earlier summary, and is not written over";
+
+/// Whether a summary may be written there: nothing is there yet, an earlier summary, or something that is no file.
+pub(crate) fn may_replace(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}
+        _ => return true,
+    }
+    let Ok(text) = std::fs::read(path) else { return false };
+    let json: Result<serde_json::Value, _> = serde_json::from_slice(&text);
+    json.is_ok_and(|json| json.get("schema").is_some() && json.get("engine").is_some() && json.get("sinks").is_some())
+}
+
 /// Writes a file so that whoever looks sees the old one or the new one, never half of it.
 ///
 /// # Errors
 /// [`Failure::Running`] names the file and says what the system said.
 pub(crate) fn write_atomically(path: &Path, text: &str) -> Result<(), Failure> {
     let failure = |e: std::io::Error| Failure::Running(format!("{}: {e}", path.display()));
+    // It may have come into being during the run: as a recording.
+    if !may_replace(path) {
+        return Err(Failure::Running(format!("{} {NOT_A_SUMMARY}", path.display())));
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
@@ -246,8 +264,12 @@ mod tests {
     fn files_are_replaced_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("summary.json");
-        write_atomically(&path, "old").unwrap();
+        let old = r#"{ "schema": 1, "engine": {}, "sinks": [] }"#;
+        write_atomically(&path, old).unwrap();
         write_atomically(&path, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        let failure = write_atomically(&path, old).unwrap_err();
+        assert!(failure.to_string().ends_with(NOT_A_SUMMARY), "what is no summary is somebody's: {failure}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         let into_nothing = dir.path().join("missing/summary.json");
         let failure = write_atomically(&into_nothing, "x").unwrap_err();

@@ -24,6 +24,8 @@ pub struct Stats {
 pub struct BusStats {
     /// Its name.
     pub name: String,
+    /// Samples that became NaN or infinite by adding up or in an effect, and became silence.
+    pub non_finite_samples: u64,
     /// Per channel, behind its inserts: what its sinks hear.
     pub levels: Vec<Level>,
 }

@@ -40,7 +40,8 @@ use sources::SourceEntry;
 
 /// The most boxes that can be on the mixer's side at once, so that its way back is never full.
 const MAX_OUTSTANDING: usize = 16 * 1024;
-/// How far a feeder reads ahead, in milliseconds.
+/// How far a feeder reads ahead beyond the rings' length, in milliseconds: a mixer that was late and catches up must not
+/// find a file that has run dry.
 const READ_AHEAD_MS: f64 = 500.0;
 /// How many sources, and how many sinks, are remembered after they have gone.
 const REMEMBERED: usize = 256;
@@ -146,7 +147,8 @@ impl Control {
             meter_blocks,
         };
         let ports = MixerPorts { commands, retired: retired_in, events: events_in, counters: Arc::clone(&counters) };
-        let read_ahead_frames = config.sample_rate.frames_in_ms_ceil(READ_AHEAD_MS).max(4 * config.block_frames);
+        let read_ahead_frames =
+            config.sample_rate.frames_in_ms_ceil(config.ring_ms + READ_AHEAD_MS).max(4 * config.block_frames);
         let mut control = Self {
             read_ahead_frames,
             config,

@@ -82,6 +82,11 @@ impl Feeder {
         Arc::clone(&self.shared)
     }
 
+    /// What its ring holds.
+    pub(crate) fn capacity_frames(&self) -> usize {
+        self.capacity_frames
+    }
+
     /// Whether at least half of the ring is free.
     pub(crate) fn wants_more(&self) -> bool {
         self.writer.as_ref().is_some_and(|writer| 2 * writer.free_frames() >= self.capacity_frames)
@@ -89,7 +94,12 @@ impl Feeder {
 
     /// Fills the ring as far as it goes. A source that panics has failed, and is not read again.
     pub(crate) fn fill(&mut self) -> Fed {
-        match catch_unwind(AssertUnwindSafe(|| self.fill_ring())) {
+        self.fill_up_to(self.capacity_frames)
+    }
+
+    /// As [`Feeder::fill`], until that many frames wait in the ring.
+    pub(crate) fn fill_up_to(&mut self, most_frames: usize) -> Fed {
+        match catch_unwind(AssertUnwindSafe(|| self.fill_ring(most_frames))) {
             Ok(fed) => fed,
             Err(_) => {
                 self.resampling = None;
@@ -99,14 +109,14 @@ impl Feeder {
         }
     }
 
-    fn fill_ring(&mut self) -> Fed {
+    fn fill_ring(&mut self, most_frames: usize) -> Fed {
         loop {
             let Some(writer) = &mut self.writer else { return Fed::Done };
             if writer.is_abandoned() {
                 self.writer = None;
                 return Fed::Done;
             }
-            if writer.free_frames() == 0 {
+            if writer.free_frames() == 0 || self.capacity_frames - writer.free_frames() >= most_frames {
                 return Fed::Full;
             }
             // What was resampled goes first, the end's tail included.

@@ -111,8 +111,12 @@ impl Workers {
 }
 
 fn run_feeder(mut feeder: Feeder, clock: &dyn Clock, quit: &AtomicBool, primed: &dyn Fn()) {
-    let mut fed = feeder.fill();
+    // An eighth is enough to begin with: many sources are opened one after the other.
+    let mut fed = feeder.fill_up_to(feeder.capacity_frames() / 8);
     primed();
+    if fed == Fed::Full {
+        fed = feeder.fill();
+    }
     let mut next_ns = clock.now_ns();
     // Acquire pairs with the Release in `quit`.
     while fed == Fed::Full && !quit.load(Ordering::Acquire) {

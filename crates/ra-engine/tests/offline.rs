@@ -193,3 +193,19 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     assert_eq!(engine.run(&mut |_| {}).sources.len(), 1);
     assert!(OfflineEngine::new(EngineConfig { block_frames: 0, ..EngineConfig::default() }).is_err());
 }
+
+#[test]
+fn a_sum_beyond_what_a_float_holds_is_counted_and_silent() {
+    let mut engine = engine();
+    for name in ["a", "b"] {
+        let source = Samples::new(48_000, 2, vec![3e38; 200]);
+        engine.add_source(SourceConfig::named(name), AnySource::pulled(source)).unwrap();
+    }
+    let sink = Collect::default();
+    let heard = sink.0.clone();
+    engine.add_sink(SinkConfig::named("out"), Box::new(sink)).unwrap();
+    let stats = engine.run(&mut |_| {});
+    assert_eq!(stats.buses[0].non_finite_samples, 200);
+    assert!(stats.sources.iter().all(|source| source.non_finite_samples == 0));
+    assert!(heard.samples().iter().all(|&sample| sample == 0.0));
+}

@@ -246,6 +246,12 @@ impl PulledSource for FileSource {
                 // What comes behind frames is said by the next call, which finds it again.
                 Ok(StreamEvent::EndOfStream) if filled > 0 => break,
                 Ok(StreamEvent::FormatChanged { .. }) if filled > 0 => break,
+                Ok(StreamEvent::EndOfStream) if matches!(&self.reader, Reader::Decoded(reader) if reader.gave_nothing()) =>
+                {
+                    let message = "no frame of sound could be decoded from it".to_owned();
+                    self.failed = Some(message.clone());
+                    return Err(SourceError::Format { path: self.config.path.clone(), message });
+                }
                 Ok(event) => {
                     if let (StreamEvent::FormatChanged { spec }, Reader::Decoded(reader)) = (&event, &mut self.reader) {
                         reader.accept(*spec);

@@ -10,6 +10,7 @@ use super::Control;
 use super::inserts::{ChainEntry, MAX_COMPENSATION_MS};
 use crate::rt::bus::BusStrip;
 use crate::rt::command::{BusId, MAX_BUSES, MixerCommand, SourceId};
+use crate::rt::counters::Counter;
 use crate::rt::insert_chain::InsertChain;
 use crate::{BusConfig, BusReader, CommandError, MAIN_BUS, SOURCE_BUS_PREFIX};
 
@@ -20,6 +21,7 @@ pub(super) struct BusEntry {
     pub(super) spec: StreamSpec,
     pub(super) subscribe: Arc<dyn Subscribe>,
     pub(super) levels: Arc<SharedLevels>,
+    pub(super) non_finite_samples: Arc<Counter>,
     pub(super) chain: ChainEntry,
     /// The one source that it carries, unmixed.
     pub(super) only: Option<SourceId>,
@@ -66,6 +68,7 @@ impl Control {
             backend: self.config.fan_out,
         })?;
         let levels = Arc::new(SharedLevels::new(channels.get()));
+        let non_finite_samples = Arc::new(Counter::default());
         let chain = ChainEntry::default();
         let strip = BusStrip {
             id,
@@ -78,9 +81,20 @@ impl Control {
             ),
             meter: LevelMeter::new(channels.get()),
             levels: Arc::clone(&levels),
+            non_finite_samples: Arc::clone(&non_finite_samples),
             writer,
         };
-        self.buses.push(BusEntry { id, name, spec, subscribe, levels, chain, only, leaving: false });
+        self.buses.push(BusEntry {
+            id,
+            name,
+            spec,
+            subscribe,
+            levels,
+            non_finite_samples,
+            chain,
+            only,
+            leaving: false,
+        });
         self.tell(MixerCommand::AddBus(Box::new(strip)));
         Ok(id)
     }

@@ -44,7 +44,13 @@ impl Control {
             })
             .collect();
         let present = self.buses.iter().filter(|bus| !bus.leaving);
-        let buses = present.map(|bus| BusStats { name: bus.name.clone(), levels: levels_of(&bus.levels) }).collect();
+        let buses = present
+            .map(|bus| BusStats {
+                name: bus.name.clone(),
+                non_finite_samples: bus.non_finite_samples.get(),
+                levels: levels_of(&bus.levels),
+            })
+            .collect();
         let engine = EngineStats {
             blocks: self.counters.blocks.get(),
             late_blocks: self.counters.late_blocks.get(),

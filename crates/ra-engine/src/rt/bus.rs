@@ -7,6 +7,7 @@ use ra_dsp::{LevelMeter, SharedLevels};
 use ra_queue::BlockWriter;
 
 use super::command::{BusId, Retired};
+use super::counters::Counter;
 use super::insert_chain::InsertChain;
 
 /// A bus's memory and its writer.
@@ -18,6 +19,8 @@ pub(crate) struct BusStrip {
     pub(crate) chain: InsertChain,
     pub(crate) meter: LevelMeter,
     pub(crate) levels: Arc<SharedLevels>,
+    /// NaN and infinite samples that became silence here.
+    pub(crate) non_finite_samples: Arc<Counter>,
     pub(crate) writer: Box<dyn BlockWriter>,
 }
 
@@ -28,8 +31,14 @@ impl BusStrip {
             *sample = *sum as f32;
             *sum = 0.0;
         }
+        // Finite samples can add up to more than a float holds, and an effect can go astray: neither is passed on.
+        let n_bad_sums = ra_dsp::replace_non_finite(&mut self.block);
         self.chain.process(&mut self.block);
         self.chain.sweep(retire);
+        let n_bad = n_bad_sums + ra_dsp::replace_non_finite(&mut self.block);
+        if n_bad > 0 {
+            self.non_finite_samples.add(n_bad as u64);
+        }
         self.meter.process(&self.block);
         self.writer.publish(stamp, &self.block);
     }

@@ -79,6 +79,10 @@ impl DecodedReader {
         Ok(reader)
     }
 
+    pub(crate) const fn gave_nothing(&self) -> bool {
+        self.given_frames == 0
+    }
+
     pub(crate) const fn spec(&self) -> StreamSpec {
         self.spec
     }
