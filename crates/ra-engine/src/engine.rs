@@ -18,6 +18,9 @@ use crate::{CommandError, EngineConfig, EngineError, EngineHandle};
 /// How often the control thread looks after what the mixer gave back.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How long the tails of clocked sources take to mix, beyond three latencies, in nanoseconds: as much as their rings hold.
+/// A device that was left behind never closes its ring.
+const TAILS_NS: u64 = 1_500_000_000;
 /// How long threads that have said that they are done may take to be gone, in nanoseconds.
 const JOIN_NS: u64 = 500_000_000;
 const MIXER_DIED: &str = "the audio thread has panicked: nothing is mixed any more; what was published before is kept";
@@ -217,7 +220,8 @@ impl Driver {
         if let Some(thread) = self.mixer_thread.take() {
             if n_hanging == 0 {
                 thread.drain();
-                self.wait_until(self.clock.now_ns() + timeout_ns, |_| thread.is_finished());
+                let tails_ns = TAILS_NS + 3 * (self.config.latency.nominal_ms() * 1e6) as u64;
+                self.wait_until(self.clock.now_ns() + tails_ns.min(timeout_ns), |_| thread.is_finished());
             }
             match thread.join() {
                 Some(mixer) => self.idle_mixer = Some(mixer),
