@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use cpal::{I24, InputCallbackInfo, SampleFormat, U24, traits::DeviceTrait};
+use cpal::{InputCallbackInfo, traits::DeviceTrait};
 use ra_core::{ChannelCount, Clock, Granted, PeriodInput, SampleRate, StreamSpec, SystemClock};
 
 use crate::{
     DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, Probed, StreamCounts, deadline,
     input_period::InputPeriod,
     negotiate::Wish,
-    sample::DeviceSample,
+    sample::{DeviceSample, with_sample_type},
     status::Status,
     stream::{OpenStream, Target, distance_ns},
 };
@@ -107,7 +107,7 @@ impl InputStream {
             let status = Arc::new(Status::new());
             let channels = target.choice.spec.channels.get();
             let period = InputPeriod::new(input, status.clone(), spec.sample_rate, channels, selection);
-            let stream = build(&target, period, status.clone())?;
+            let stream = with_sample_type!(target.choice.format, build(&target, period, status.clone()))?;
             Ok(Self { open: OpenStream::new(stream, status, spec, target.label()) })
         })?
     }
@@ -153,25 +153,7 @@ impl InputStream {
     }
 }
 
-fn build(target: &Target, period: InputPeriod, status: Arc<Status>) -> Result<cpal::Stream, DeviceError> {
-    match target.choice.format {
-        SampleFormat::I8 => build_typed::<i8>(target, period, status),
-        SampleFormat::I16 => build_typed::<i16>(target, period, status),
-        SampleFormat::I24 => build_typed::<I24>(target, period, status),
-        SampleFormat::I32 => build_typed::<i32>(target, period, status),
-        SampleFormat::I64 => build_typed::<i64>(target, period, status),
-        SampleFormat::U8 => build_typed::<u8>(target, period, status),
-        SampleFormat::U16 => build_typed::<u16>(target, period, status),
-        SampleFormat::U24 => build_typed::<U24>(target, period, status),
-        SampleFormat::U32 => build_typed::<u32>(target, period, status),
-        SampleFormat::U64 => build_typed::<u64>(target, period, status),
-        SampleFormat::F32 => build_typed::<f32>(target, period, status),
-        SampleFormat::F64 => build_typed::<f64>(target, period, status),
-        other => Err(Target::unknown_format(other)),
-    }
-}
-
-fn build_typed<T: DeviceSample>(
+fn build<T: DeviceSample>(
     target: &Target,
     mut period: InputPeriod,
     status: Arc<Status>,

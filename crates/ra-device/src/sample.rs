@@ -4,6 +4,29 @@
 
 use cpal::{I24, U24};
 
+/// Calls `$build::<T>(…)` with the type of a device's [`cpal::SampleFormat`]: the one table of formats. One that cpal has
+/// added since is an error.
+macro_rules! with_sample_type {
+    ($format:expr, $build:ident($($argument:expr),*)) => {
+        match $format {
+            cpal::SampleFormat::I8 => $build::<i8>($($argument),*),
+            cpal::SampleFormat::I16 => $build::<i16>($($argument),*),
+            cpal::SampleFormat::I24 => $build::<cpal::I24>($($argument),*),
+            cpal::SampleFormat::I32 => $build::<i32>($($argument),*),
+            cpal::SampleFormat::I64 => $build::<i64>($($argument),*),
+            cpal::SampleFormat::U8 => $build::<u8>($($argument),*),
+            cpal::SampleFormat::U16 => $build::<u16>($($argument),*),
+            cpal::SampleFormat::U24 => $build::<cpal::U24>($($argument),*),
+            cpal::SampleFormat::U32 => $build::<u32>($($argument),*),
+            cpal::SampleFormat::U64 => $build::<u64>($($argument),*),
+            cpal::SampleFormat::F32 => $build::<f32>($($argument),*),
+            cpal::SampleFormat::F64 => $build::<f64>($($argument),*),
+            other => Err(crate::stream::Target::unknown_format(other)),
+        }
+    };
+}
+pub(crate) use with_sample_type;
+
 /// A sample format of a device.
 ///
 /// # Real-time safety

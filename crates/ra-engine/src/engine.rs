@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
-use ra_core::{Clock, RealtimeGrant, Stats, SystemClock};
+use crossbeam_channel::{Receiver, RecvError, Sender, bounded, never, select, unbounded};
+use ra_core::{Clock, Stats, SystemClock};
 
 use crate::command::Command;
 use crate::control::{Completion, Control};
@@ -64,7 +64,6 @@ impl Engine {
             control,
             idle_mixer: Some(mixer),
             mixer_thread: None,
-            grants: never(),
             commands: command_queue,
             orders: order_queue,
             completions: completion_queue,
@@ -134,7 +133,6 @@ struct Driver {
     workers: Workers,
     idle_mixer: Option<Mixer>,
     mixer_thread: Option<MixerThread>,
-    grants: Receiver<RealtimeGrant>,
     commands: Receiver<Command>,
     orders: Receiver<Order>,
     completions: Receiver<Completion>,
@@ -144,22 +142,8 @@ impl Driver {
     fn run(mut self) {
         loop {
             select! {
-                recv(self.commands) -> command => match command {
-                    Ok(command) => self.control.handle(command),
-                    // Every handle is gone, and so is the engine: its drop has sent an order before.
-                    Err(_) => self.commands = never(),
-                },
-                recv(self.completions) -> completion => {
-                    if let Ok(completion) = completion {
-                        self.control.complete(completion);
-                    }
-                }
-                recv(self.grants) -> grant => {
-                    self.grants = never();
-                    if let Ok(grant) = grant {
-                        self.control.set_grant(grant);
-                    }
-                }
+                recv(self.commands) -> command => self.take_command(command),
+                recv(self.completions) -> completion => self.take_completion(completion),
                 recv(self.orders) -> order => match order {
                     Ok(Order::Start { reply }) => drop(reply.send(self.start())),
                     Ok(Order::Stop { reply }) => {
@@ -181,6 +165,21 @@ impl Driver {
                 self.control.set_failure(MIXER_DIED.to_owned());
             }
             self.carry_out_requests();
+        }
+    }
+
+    fn take_command(&mut self, command: Result<Command, RecvError>) {
+        match command {
+            Ok(command) => self.control.handle(command),
+            // Every handle is gone, and so is the engine: its drop has sent an order before.
+            Err(_) => self.commands = never(),
+        }
+    }
+
+    fn take_completion(&mut self, completion: Result<Completion, RecvError>) {
+        // The workers, who hold the other end, live as long as this driver: there is always a completion.
+        if let Ok(completion) = completion {
+            self.control.complete(completion);
         }
     }
 
@@ -251,15 +250,8 @@ impl Driver {
                 return;
             }
             select! {
-                recv(self.commands) -> command => match command {
-                    Ok(command) => self.control.handle(command),
-                    Err(_) => self.commands = never(),
-                },
-                recv(self.completions) -> completion => {
-                    if let Ok(completion) = completion {
-                        self.control.complete(completion);
-                    }
-                }
+                recv(self.commands) -> command => self.take_command(command),
+                recv(self.completions) -> completion => self.take_completion(completion),
                 default(Duration::from_millis(1)) => {}
             }
         }

@@ -8,19 +8,13 @@ mod sound;
 #[path = "support/wav_bytes.rs"]
 mod wav_bytes;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proptest::prelude::*;
 use ra_core::{PulledSource, SourceError, StreamEvent};
 use ra_sources::{AtEnd, FileConfig, FileSource};
 use sound::read_all;
-use wav_bytes::{chunk, counting, fmt, riff};
-
-fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = dir.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
+use wav_bytes::{chunk, counting, fmt, riff, write};
 
 fn open_bytes(bytes: &[u8]) -> Result<FileSource, SourceError> {
     let dir = tempfile::tempdir().unwrap();

@@ -8,19 +8,13 @@ mod sound;
 #[path = "support/wav_bytes.rs"]
 mod wav_bytes;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 use ra_core::{PulledSource, Source, StreamEvent};
 use ra_sources::{AtEnd, FileConfig, FileSource};
 use sound::{channel, db, fit_tone, read_all, read_exactly, tone};
-use wav_bytes::{chunk, fmt_body, riff};
-
-fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = dir.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
+use wav_bytes::{chunk, fmt_body, riff, write};
 
 fn open(path: &Path) -> FileSource {
     FileSource::open(FileConfig::new(path)).unwrap()

@@ -114,29 +114,26 @@ impl Control {
     }
 
     pub(super) fn sink_ended(&mut self, number: SinkNumber) {
-        let Some(entry) = self.sink_mut(number) else { return };
-        entry.ended = true;
-        let name = entry.config.name.clone();
-        if let Some(reply) = entry.open_reply.take() {
-            let message = "ended before it was opened".to_owned();
-            drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
-        }
-        if let Some(reply) = entry.remove_reply.take() {
-            drop(reply.send(Ok(())));
-        }
+        self.end_sink(number, "ended before it was opened");
     }
 
     pub(super) fn sink_without_thread(&mut self, number: SinkNumber, message: &str) {
         let Some(entry) = self.sink_mut(number) else { return };
-        entry.ended = true;
         entry.shared.set_state(SinkState::Failed, Some(message.to_owned()));
         entry.shared.freeze();
-        let (name, message) = (entry.config.name.clone(), message.to_owned());
+        self.end_sink(number, message);
+    }
+
+    /// Answers whoever still waits for the sink: for its opening with `message`, for its end with success.
+    fn end_sink(&mut self, number: SinkNumber, message: &str) {
+        let Some(entry) = self.sink_mut(number) else { return };
+        entry.ended = true;
+        if let Some(reply) = entry.open_reply.take() {
+            let (name, message) = (entry.config.name.clone(), message.to_owned());
+            drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
+        }
         if let Some(reply) = entry.remove_reply.take() {
             drop(reply.send(Ok(())));
-        }
-        if let Some(reply) = entry.open_reply.take() {
-            drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
         }
     }
 

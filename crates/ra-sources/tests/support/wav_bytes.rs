@@ -1,5 +1,14 @@
 //! WAV files made by hand, chunk by chunk, so that they can lie. Knows nothing of the code under test.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+use std::path::{Path, PathBuf};
+
+pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
 
 pub(crate) fn chunk(id: &[u8; 4], claimed: u32, body: &[u8]) -> Vec<u8> {
     [&id[..], &claimed.to_le_bytes(), body].concat()
