@@ -15,8 +15,9 @@ const LADDER: &[(&str, &[&str])] = &[
     ("ra-sources", &["ra-core", "ra-queue", "ra-dsp", "ra-device"]),
     ("ra-sinks", &["ra-core", "ra-queue", "ra-dsp", "ra-device"]),
     ("ra-engine", &["ra-core", "ra-queue", "ra-dsp", "ra-device", "ra-sources", "ra-sinks"]),
-    ("ra-cli", &["ra-engine", "ra-device"]),
-    ("ra-benches", &["ra-core", "ra-queue", "ra-dsp", "ra-device", "ra-sources", "ra-sinks", "ra-engine"]),
+    ("ra-sim", &["ra-engine"]),
+    ("ra-cli", &["ra-engine", "ra-device", "ra-sim"]),
+    ("ra-benches", &["ra-core", "ra-queue", "ra-dsp", "ra-device", "ra-sources", "ra-sinks", "ra-engine", "ra-sim"]),
     ("xtask", &[]),
 ];
 

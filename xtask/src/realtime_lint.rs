@@ -77,7 +77,8 @@ pub(crate) fn check(repo: &Repo) -> Result<usize> {
 }
 
 fn is_test_file(parts: &[&str]) -> bool {
-    let is_test = |part: &&str| matches!(*part, "tests" | "tests.rs") || part.ends_with("_tests.rs");
+    let is_test =
+        |part: &&str| matches!(*part, "tests" | "tests.rs") || part.ends_with("_tests") || part.ends_with("_tests.rs");
     parts.iter().any(is_test)
 }
 

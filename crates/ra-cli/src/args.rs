@@ -15,6 +15,7 @@ Examples:
   ra check studio.toml                   says what is wrong with it, and where
   ra mix a.wav b.flac -o both.wav        mixes files as fast as the machine allows
   ra mix a.wav b.wav -o both.wav --gain 2=-6
+  ra sim scenarios/two_clocks.toml       runs simulated devices in virtual time, and says how far off they were
   ra devices                             what can be captured and played here
 
 Results go to stdout, the log to stderr. Exit codes: 0 done; 1 failed while running; 2 the command line or the config
@@ -42,6 +43,8 @@ pub enum Command {
     Run(RunArgs),
     /// Mix sound files into one, as fast as the machine allows
     Mix(MixArgs),
+    /// Run a scenario of simulated devices in virtual time, and measure it
+    Sim(SimArgs),
     /// Check a config without running it
     Check(CheckArgs),
     /// List the devices that can be captured and played
@@ -89,6 +92,20 @@ pub struct MixArgs {
     /// Replace the output where it exists: it is replaced when the mix is complete, and not before
     #[arg(long)]
     pub force: bool,
+}
+
+/// `ra sim`.
+#[derive(Args, Clone, Debug)]
+pub struct SimArgs {
+    /// The scenario
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: PathBuf,
+    /// Write the report as JSON; - for stdout, in the place of the table
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the samples at the mix point: the sources side by side, not summed, 32-bit float
+    #[arg(long, value_name = "FILE.wav")]
+    pub wav: Option<PathBuf>,
 }
 
 /// How samples are kept in a file.
@@ -151,7 +168,8 @@ mod tests {
     fn what_is_wrong_is_exit_code_2() {
         for line in [
             "ra",
-            "ra sim x.toml",
+            "ra sim",
+            "ra sim a.toml b.toml",
             "ra doctor",
             "ra mix -o c.wav",
             "ra mix a.wav",

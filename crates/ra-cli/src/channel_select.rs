@@ -162,6 +162,10 @@ impl PeriodInput for SelectInput {
         }
         taken
     }
+
+    fn mark_break(&mut self) {
+        self.inner.mark_break();
+    }
 }
 
 #[cfg(test)]
@@ -239,6 +243,8 @@ mod tests {
             self.0.lock().unwrap().push((capture_ns, interleaved.to_vec()));
             interleaved.len() - 1 // as if the last frame had found no room
         }
+
+        fn mark_break(&mut self) {}
     }
 
     #[test]

@@ -18,11 +18,12 @@ mod meters;
 mod mix;
 mod run;
 mod screen;
+mod sim;
 mod stdout;
 mod stop_signal;
 mod summary;
 
-pub use args::{CheckArgs, Cli, Command, DevicesArgs, FormatArg, MixArgs, RunArgs};
+pub use args::{CheckArgs, Cli, Command, DevicesArgs, FormatArg, MixArgs, RunArgs, SimArgs};
 pub use cli::run_cli;
 pub use config::{
     At, BusEntry, Config, ConfigError, ConfigText, DeviceEntry, FileEntry, InsertEntry, InsertKind, MockEntry,

@@ -177,7 +177,7 @@ mod tests {
         let account = FrameAccount { produced_frames: 1280, delivered_frames: 1280, ..FrameAccount::default() };
         let realtime = RealtimeGrant { class: RealtimeClass::Fifo, priority: 70, memory_locked: true, reason: None };
         Stats {
-            engine: EngineStats { blocks: 10, late_blocks: 1, xruns: 2, realtime, failure: None },
+            engine: EngineStats { blocks: 10, late_blocks: 1, xruns: 2, realtime, ..EngineStats::default() },
             sources: vec![SourceStats {
                 name: "tone".into(),
                 account,

@@ -112,3 +112,53 @@ fn a_tone_in_the_microphone_stands_in_the_recording_and_every_frame_is_accounted
         }
     });
 }
+
+#[test]
+fn an_output_that_is_the_master_paces_the_mix_and_hands_it_back_when_it_goes() {
+    let test = "an_output_that_is_the_master_paces_the_mix_and_hands_it_back_when_it_goes";
+    with_pulse_server(test, &[ROOM], |server| {
+        let folder = server.folder().to_owned();
+        let config = r#"
+            [engine]
+            master = "sink:room"
+            [[source]]
+            name = "tone"
+            kind = "mock"
+            signal = { kind = "tone", hz = 997.0, dbfs = -12.0 }
+            clock = { ppm = 100.0 }
+            [[sink]]
+            name = "room"
+            kind = "output"
+            device = "pulseaudio:room"
+            [[sink]]
+            name = "tape"
+            kind = "record"
+            path = "{name}-{index}.wav"
+            "#;
+        std::fs::write(folder.join("master.toml"), config).unwrap();
+        ra(server, &["run", "master.toml", "--for", "8s", "--summary", "led.json"]);
+        let summary = |file: &str| -> serde_json::Value {
+            serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap()
+        };
+        let master = &summary("led.json")["engine"]["master"];
+        assert_eq!((&master["asked"], &master["state"]), (&"sink:room".into(), &"following".into()), "{master}");
+        // The server's null sink runs by the same clock as we do; its stamps are so coarse that it may not be known yet.
+        assert!(master["drift_ppm"].as_f64().is_none_or(|ppm| ppm.abs() < 500.0), "{master}");
+        check_tone(&read_left(&folder.join("tape-0001.wav"))[48_000..], -12.0);
+
+        let run = Command::new(env!("CARGO_BIN_EXE_ra"))
+            .current_dir(&folder)
+            .args(["run", "master.toml", "--for", "8s", "--summary", "left.json"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        assert!(server.control(&["unload-module", "module-null-sink"]), "pactl unload-module");
+        let output = run.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "the output is lost for good");
+        let master = &summary("left.json")["engine"]["master"];
+        assert_eq!(master["state"], "gone", "{master}");
+        assert!(master["reason"].as_str().unwrap().contains("sink room was to be the master clock"), "{master}");
+        check_tone(&read_left(&folder.join("tape-0002.wav"))[48_000..], -12.0);
+    });
+}

@@ -23,6 +23,18 @@ impl FrameAccount {
     }
 }
 
+impl std::ops::Add for FrameAccount {
+    type Output = FrameAccount;
+    fn add(self, other: FrameAccount) -> FrameAccount {
+        FrameAccount {
+            produced_frames: self.produced_frames + other.produced_frames,
+            delivered_frames: self.delivered_frames + other.delivered_frames,
+            dropped_frames: self.dropped_frames + other.dropped_frames,
+            queued_frames: self.queued_frames + other.queued_frames,
+        }
+    }
+}
+
 impl std::fmt::Display for FrameAccount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(

@@ -22,6 +22,8 @@ pub struct PeriodStamp {
     pub n_frames: u64,
     /// Monotonic nanoseconds at which the delivery's first frame was captured.
     pub capture_ns: u64,
+    /// Frames of unknown number were not captured before this delivery; `position` does not count them.
+    pub is_after_break: bool,
 }
 
 /// A block as a consumer sees it: a stamp and borrowed interleaved samples.

@@ -58,6 +58,8 @@ pub enum GapReason {
     Underrun,
     /// The device was lost.
     DeviceLost,
+    /// The device says, or its stamps show, that it did not capture these frames.
+    NotCaptured,
     /// The mixer woke later than the ring holds.
     MixerLate,
     /// The consumer was overtaken in the ring.
@@ -72,6 +74,7 @@ impl std::fmt::Display for GapReason {
             GapReason::Overrun => "overrun",
             GapReason::Underrun => "underrun",
             GapReason::DeviceLost => "device lost",
+            GapReason::NotCaptured => "not captured",
             GapReason::MixerLate => "mixer late",
             GapReason::Lagged => "consumer lagged",
             GapReason::Refused => "refused by the consumer",

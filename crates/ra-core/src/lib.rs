@@ -21,9 +21,10 @@ pub use clock::{Clock, SystemClock, VirtualClock};
 pub use error::{SinkError, SourceError, SpecError};
 pub use event::{Gap, GapReason, StreamEvent};
 pub use position::FramePosition;
-pub use sink::{Sink, SinkReport, SinkStart};
+pub use sink::{PlaybackClock, Sink, SinkReport, SinkStart};
 pub use source::{ClockedSource, Granted, PeriodInput, PulledSource, Source};
 pub use spec::{ChannelCount, Ppm, SampleRate, StreamSpec};
 pub use stats::{
-    BusStats, EngineStats, Level, RealtimeClass, RealtimeGrant, SinkState, SinkStats, SourceState, SourceStats, Stats,
+    BusStats, EngineStats, Level, MasterState, MasterStats, RealtimeClass, RealtimeGrant, SinkState, SinkStats,
+    SourceState, SourceStats, Stats,
 };

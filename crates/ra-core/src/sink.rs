@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Block, FramePosition, Gap, SinkError, StreamSpec};
+use crate::{Block, FramePosition, Gap, PeriodStamp, SampleRate, SinkError, StreamSpec};
 
 /// What a sink is told before its first block.
 #[derive(Clone, Debug)]
@@ -37,6 +37,12 @@ pub trait Sink: Send {
     /// [`SinkError`] where it can't be opened: the sink then ends as failed and is not called again.
     fn start(&mut self, start: &SinkStart) -> Result<(), SinkError>;
 
+    /// The clock of the device that it plays on, once, after [`Sink::start`]. `None` (the default): it has none, or it was
+    /// taken.
+    fn take_clock(&mut self) -> Option<Box<dyn PlaybackClock>> {
+        None
+    }
+
     /// Takes one block. Positions only ever grow; every jump between blocks was announced by [`Sink::gap`].
     ///
     /// # Errors
@@ -61,6 +67,25 @@ pub trait Sink: Send {
     /// # Errors
     /// [`SinkError`] where the end could not be written; what was written before stays valid.
     fn finish(&mut self) -> Result<SinkReport, SinkError>;
+}
+
+/// When a playback device plays its frames: a clock that an engine can follow as its master.
+pub trait PlaybackClock: Send {
+    /// The device's nominal rate: what positions count.
+    fn sample_rate(&self) -> SampleRate;
+
+    /// Shows every period that the device has asked for since the last call, in order. A stamp's `capture_ns` is the
+    /// monotonic time at which its first frame is played.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    fn poll_stamps(&mut self, on_stamp: &mut dyn FnMut(&PeriodStamp));
+
+    /// Whether nothing more will come: the device is closed or lost.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    fn is_closed(&self) -> bool;
 }
 
 /// What a sink leaves behind.

@@ -42,6 +42,13 @@ pub trait PeriodInput: Send {
     /// # Real-time safety
     /// Wait-free, no allocation.
     fn push(&mut self, capture_ns: u64, interleaved: &[f32]) -> usize;
+
+    /// Says that frames of unknown number were not captured before the next delivery: the device was away, or has lost
+    /// some without saying how many. Where the next delivery belongs is then found by its stamp alone.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    fn mark_break(&mut self);
 }
 
 /// A source that pushes at its own pace: devices, networks, other processes.

@@ -40,10 +40,45 @@ pub struct EngineStats {
     pub late_blocks: u64,
     /// Times a source ran over or under, and times the mixer woke too late to catch up.
     pub xruns: u64,
+    /// From capture to the buses, the same for all clocked sources, in microseconds. 0 while there is none.
+    pub latency_us: f64,
+    /// Whose clock gives the pace.
+    pub master: MasterStats,
     /// What the mixer's thread was granted.
     pub realtime: RealtimeGrant,
     /// Why nothing is mixed any more, where something should be: an effect has panicked.
     pub failure: Option<String>,
+}
+
+/// The clock that an engine runs by.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct MasterStats {
+    /// What was asked for: `clock`, or `sink:NAME`.
+    pub asked: String,
+    /// Who gives the pace now.
+    pub state: MasterState,
+    /// The leading device's clock against the monotonic one.
+    pub drift_ppm: Option<f64>,
+    /// Why it is not what was asked for.
+    pub reason: Option<String>,
+}
+
+/// Who gives an engine its pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum MasterState {
+    /// The monotonic clock.
+    #[default]
+    Clock,
+    /// Still the monotonic clock: the device's is being learnt.
+    Watching,
+    /// The device.
+    Following,
+    /// The monotonic clock again: the device has gone.
+    Gone,
 }
 
 /// What the system granted a thread, read back after asking.
@@ -164,6 +199,12 @@ pub struct SourceStats {
     pub xruns: u64,
     /// Its clock against the master's; `None` while unknown or for a pulled source.
     pub drift_ppm: Option<f64>,
+    /// Standard deviation of its stamps, in microseconds; `None` while unknown or for a pulled source.
+    pub jitter_us: Option<f64>,
+    /// Stamps that were too far off to be believed.
+    pub rejected_stamps: u64,
+    /// Times that its clock was found at another place than it had to be: frames were lost, or came twice, unseen.
+    pub clock_jumps: u64,
     /// What is missing from it, on the mix timeline. Bounded: the first and the latest ones.
     pub gaps: Vec<Gap>,
     /// Per channel, behind its inserts and before its gain.

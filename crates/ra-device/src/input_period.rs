@@ -85,6 +85,8 @@ mod tests {
             self.0.lock().unwrap().push((capture_ns, interleaved.to_vec()));
             interleaved.len()
         }
+
+        fn mark_break(&mut self) {}
     }
 
     fn period(channels: usize, selection: &[usize]) -> (InputPeriod, Pushes, Arc<Status>) {
@@ -143,6 +145,8 @@ mod tests {
                 self.0 += interleaved.iter().sum::<f32>();
                 interleaved.len()
             }
+
+            fn mark_break(&mut self) {}
         }
         fn run<T: DeviceSample>(selection: &[usize]) {
             let status = Arc::new(Status::new());

@@ -43,6 +43,8 @@ impl PeriodInput for Tap {
         assert!(rest.is_empty(), "the test reads too slowly");
         taken.len()
     }
+
+    fn mark_break(&mut self) {}
 }
 
 fn wait_for(what: &str, mut done: impl FnMut() -> bool) {

@@ -65,9 +65,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let input = vec![0.1; 2 * resampler.max_input_frames()];
             let mut failed = false;
             measure("steered resampler", &format!("{quality}, {from}"), || {
-                resampler.set_ratio_correction(Ppm(150.0));
-                let n_samples = 2 * resampler.input_frames_next();
-                failed |= resampler.process(&input[..n_samples], &mut block).is_err();
+                let rate = Ppm(150.0).ratio();
+                let n_samples = 2 * resampler.input_frames_next(rate);
+                failed |= resampler.process(&input[..n_samples], rate, &mut block).is_err();
             });
             assert!(!failed, "a resampler refused a block");
         }

@@ -7,6 +7,7 @@
 //!
 //! Samples that are NaN or infinite have no place in here: call [`replace_non_finite`] once where sound comes in.
 
+mod clock_estimator;
 mod decibel;
 mod delay;
 mod equaliser;
@@ -19,8 +20,10 @@ mod non_finite;
 mod pan;
 mod quantise;
 mod ramp;
+mod rate_steering;
 mod resample;
 
+pub use clock_estimator::{ClockEstimator, EstimatorCounts, Observation, SourcePosition, SourceTime};
 pub use decibel::{db_to_lin, lin_to_db};
 pub use delay::DelayLine;
 pub use equaliser::{Band, BandKind, Equaliser, EqualiserConfig};
@@ -33,4 +36,5 @@ pub use non_finite::replace_non_finite;
 pub use pan::{MonoLaw, map_gains, routing_gains};
 pub use quantise::{BitDepth, Quantiser};
 pub use ramp::Ramp;
+pub use rate_steering::RateSteering;
 pub use resample::{FixedResampler, Quality, SteeredResampler};

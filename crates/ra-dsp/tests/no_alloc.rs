@@ -105,10 +105,14 @@ fn resampling_steered_in_every_block() {
             let mut output = vec![0.0; 2 * FRAMES];
             assert_no_alloc(|| {
                 for round in 0..200 {
-                    resampler.set_ratio_correction(Ppm(500.0 * f64::from(round % 17) - 4000.0));
-                    let n_samples = 2 * resampler.input_frames_next();
-                    assert!(resampler.process(&input[..n_samples], &mut output).is_ok());
-                    assert!(resampler.process(&input[..1], &mut output).is_err());
+                    let rate_end = Ppm(500.0 * f64::from(round % 17) - 4000.0).ratio();
+                    let n_samples = 2 * resampler.input_frames_next(rate_end);
+                    assert!(resampler.process(&input[..n_samples], rate_end, &mut output).is_ok());
+                    assert!(resampler.process(&input[..1], f64::NAN, &mut output).is_err());
+                    assert!(resampler.lead_frames() >= resampler.reach_frames() as f64);
+                    if round % 50 == 20 {
+                        resampler.restart(0.5, rate_end);
+                    }
                 }
             });
             assert!((output[0] - 0.25).abs() < 1e-3);

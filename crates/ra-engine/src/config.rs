@@ -25,6 +25,8 @@ pub struct EngineConfig {
     pub ring_ms: f64,
     /// From capture to the mix point, for clocked sources. Default [`Latency::Auto`].
     pub latency: Latency,
+    /// Which clock gives the pace. Default [`Master::Clock`].
+    pub master: Master,
     /// Of the resamplers. Default `balanced`.
     pub quality: Quality,
     /// How long gain, pan, mute and solo take to change, in milliseconds, 1 to 1000. Default 10.
@@ -45,6 +47,7 @@ impl Default for EngineConfig {
             block_frames: 128,
             ring_ms: 2000.0,
             latency: Latency::Auto,
+            master: Master::Clock,
             quality: Quality::Balanced,
             ramp_ms: 10.0,
             realtime: RealtimeRequest::default(),
@@ -97,20 +100,35 @@ impl EngineConfig {
     }
 }
 
+/// The clock that everything else follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Master {
+    /// The system's monotonic clock.
+    #[default]
+    Clock,
+    /// The device behind the sink of that name, once it plays; the monotonic clock until then and when it goes. The pace
+    /// glides from one to the other.
+    Sink(String),
+}
+
 /// How long sound may take from capture to the mix point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Latency {
-    /// The least that covers what is seen: 20 ms or two device periods, and more after an underrun.
+    /// The least that covers what is seen: begins with what the devices' periods and the resamplers need, grows when
+    /// deliveries come later than that, and shrinks when they have not for a minute. Changes by steering, never by a jump.
     Auto,
     /// Fixed, in milliseconds.
     Ms(f64),
 }
 
 impl Latency {
-    /// What it begins with, in milliseconds.
-    pub fn nominal_ms(self) -> f64 {
+    /// The most that [`Latency::Auto`] grows to, in milliseconds.
+    pub const MAX_AUTO_MS: f64 = 2000.0;
+
+    /// The most that it can become, in milliseconds.
+    pub(crate) fn most_ms(self) -> f64 {
         match self {
-            Latency::Auto => 20.0,
+            Latency::Auto => Self::MAX_AUTO_MS,
             Latency::Ms(ms) => ms,
         }
     }
@@ -151,6 +169,21 @@ pub struct SourceConfig {
     pub to: Vec<String>,
     /// What mono is attenuated by at the centre of a stereo bus. Default −3 dB.
     pub mono_law: MonoLaw,
+    /// How much later (or earlier, where negative) than its stamps say a clocked source is heard, in milliseconds, −1000
+    /// to 1000: trims what a device does not know of its own latency. Default 0. Pulled sources have no stamps.
+    pub latency_offset_ms: f64,
+    /// What becomes of a clocked source whose rate is not the one that it claims. Default: it is followed.
+    pub on_rate_mismatch: OnRateMismatch,
+}
+
+/// What to do with a source that claims one rate and delivers another, more than 1 % away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRateMismatch {
+    /// It is followed like any other; its reason says what was found.
+    #[default]
+    Follow,
+    /// It is taken out of the mix as failed; its reason says what was found.
+    Refuse,
 }
 
 impl SourceConfig {
@@ -164,6 +197,8 @@ impl SourceConfig {
             solo: false,
             to: vec![MAIN_BUS.to_owned()],
             mono_law: MonoLaw::Minus3Db,
+            latency_offset_ms: 0.0,
+            on_rate_mismatch: OnRateMismatch::Follow,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ra_core::{Block, FramePosition, Gap, GapReason, Sink, SinkError, SinkReport, SinkStart, SinkState, StreamSpec};
+use ra_core::{
+    Block, FramePosition, Gap, GapReason, PlaybackClock, Sink, SinkError, SinkReport, SinkStart, SinkState, StreamSpec,
+};
 use ra_queue::{BlockReader, ReadOutcome};
 
 use crate::sink_shared::SinkShared;
@@ -107,6 +109,20 @@ impl Consumer {
             Err(cause) => {
                 self.die(SinkState::Failed, &cause);
                 Err(cause)
+            }
+        }
+    }
+
+    /// The clock of the device that the sink plays on, if it has one.
+    pub(crate) fn take_clock(&mut self) -> Option<Box<dyn PlaybackClock>> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        match self.call(|sink| Ok(sink.take_clock())) {
+            Ok(clock) => clock,
+            Err(cause) => {
+                self.complain(&cause);
+                None
             }
         }
     }

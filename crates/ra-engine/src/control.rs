@@ -17,7 +17,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ra_core::{ClockedSource, FramePosition, Granted, RealtimeGrant, SinkError, SourceError};
+use ra_core::{
+    ClockedSource, FramePosition, Granted, MasterState, PlaybackClock, RealtimeGrant, SinkError, SourceError,
+};
 use ra_queue::InputWriter;
 use rtrb::{Consumer as RingConsumer, Producer, RingBuffer};
 
@@ -29,9 +31,10 @@ use crate::rt::command::{
     Retired, SourceId,
 };
 use crate::rt::counters::EngineCounters;
+use crate::rt::latency::LatencyControl;
 use crate::rt::mixer::{Mixer, MixerPorts, MixerShape};
 use crate::timeline::Timeline;
-use crate::{BusConfig, CommandError, ConsumerClass, EngineConfig, EngineError, MAIN_BUS};
+use crate::{BusConfig, CommandError, ConsumerClass, EngineConfig, EngineError, Latency, MAIN_BUS};
 
 use buses::BusEntry;
 use sinks::SinkEntry;
@@ -50,9 +53,29 @@ const METER_INTERVAL_MS: f64 = 50.0;
 
 /// What a driver is asked to do where blocking hurts nobody. Each is answered by one or more [`Completion`]s.
 pub(crate) enum Request {
-    StartClocked { id: SourceId, name: String, source: Box<dyn ClockedSource>, input: InputWriter },
-    StopClocked { id: SourceId, name: String, source: Box<dyn ClockedSource> },
-    RunFeeder { id: SourceId, name: String, feeder: Box<Feeder> },
+    StartClocked {
+        id: SourceId,
+        name: String,
+        source: Box<dyn ClockedSource>,
+        input: InputWriter,
+    },
+    /// Its device goes on in another format: stop it, and start it on a new ring.
+    RestartClocked {
+        id: SourceId,
+        name: String,
+        source: Box<dyn ClockedSource>,
+        input: InputWriter,
+    },
+    StopClocked {
+        id: SourceId,
+        name: String,
+        source: Box<dyn ClockedSource>,
+    },
+    RunFeeder {
+        id: SourceId,
+        name: String,
+        feeder: Box<Feeder>,
+    },
     RunConsumer(ConsumerRun),
 }
 
@@ -75,6 +98,11 @@ pub(crate) enum Completion {
         source: Box<dyn ClockedSource>,
         result: Result<Granted, SourceError>,
     },
+    ClockedRestarted {
+        id: SourceId,
+        source: Box<dyn ClockedSource>,
+        result: Result<Granted, SourceError>,
+    },
     ClockedStopped {
         id: SourceId,
     },
@@ -85,6 +113,8 @@ pub(crate) enum Completion {
     SinkOpened {
         number: SinkNumber,
         result: Result<(), SinkError>,
+        /// Of the device that it plays on.
+        clock: Option<Box<dyn PlaybackClock>>,
     },
     SinkEnded {
         number: SinkNumber,
@@ -125,6 +155,8 @@ pub(crate) struct Control {
     /// Why the engine does not mix any more, where it should.
     failure: Option<String>,
     grant: RealtimeGrant,
+    /// Why the sink that was to give the pace does not.
+    master_reason: Option<String>,
     /// What the ring of a pulled source holds, in the engine's frames.
     read_ahead_frames: usize,
 }
@@ -143,7 +175,10 @@ impl Control {
             block_frames: config.block_frames,
             ramp_frames: config.ramp_frames(),
             ring_ns: (config.ring_ms * 1e6) as u64,
-            latency_ns: (config.latency.nominal_ms() * 1e6) as u64,
+            latency: match config.latency {
+                Latency::Auto => LatencyControl::auto(Latency::MAX_AUTO_MS * 1e6),
+                Latency::Ms(ms) => LatencyControl::fixed(ms * 1e6),
+            },
             meter_blocks,
         };
         let ports = MixerPorts { commands, retired: retired_in, events: events_in, counters: Arc::clone(&counters) };
@@ -169,6 +204,7 @@ impl Control {
             stopping: false,
             failure: None,
             grant: RealtimeGrant::default(),
+            master_reason: None,
         };
         control.add_bus(BusConfig { name: MAIN_BUS.to_owned(), channels: control.config.channels })?;
         Ok((control, Mixer::new(shape, ports)))
@@ -196,9 +232,10 @@ impl Control {
     pub(crate) fn complete(&mut self, completion: Completion) {
         match completion {
             Completion::ClockedStarted { id, source, result } => self.clocked_started(id, source, result),
+            Completion::ClockedRestarted { id, source, result } => self.clocked_restarted(id, source, result),
             Completion::ClockedStopped { id } => self.clocked_stopped(id),
             Completion::FeederPrimed { id } => self.feeder_primed(id),
-            Completion::SinkOpened { number, result } => self.sink_opened(number, result),
+            Completion::SinkOpened { number, result, clock } => self.sink_opened(number, result, clock),
             Completion::SinkEnded { number } => self.sink_ended(number),
             Completion::NoThread { what: Threadless::Source(id), message } => self.source_without_thread(id, &message),
             Completion::NoThread { what: Threadless::Sink(number), message } => {
@@ -208,7 +245,7 @@ impl Control {
     }
 
     /// Does what time brings: frees what the mixer gave back, keeps what it saw, and looks after the sources.
-    pub(crate) fn tick(&mut self) {
+    pub(crate) fn tick(&mut self, now_ns: u64) {
         while let Ok(retired) = self.retired.pop() {
             self.take_back(retired);
         }
@@ -218,7 +255,11 @@ impl Control {
                 MixerEvent::SourceEnded(id) => self.source_ended(id),
             }
         }
-        self.poll_clocked_sources();
+        self.timeline.set_latency_ns(self.counters.latency_ns.get());
+        if self.master_reason.is_none() && self.counters.master_state() == MasterState::Gone {
+            self.master_failure("has gone");
+        }
+        self.poll_clocked_sources(now_ns);
         self.send_waiting();
         forget_oldest(&mut self.sources, SourceEntry::is_gone);
         forget_oldest(&mut self.sinks, SinkEntry::is_gone);
@@ -261,10 +302,11 @@ impl Control {
     }
 
     /// Lets a mixer that has not begun carry out everything that it was told.
-    pub(crate) fn prepare(&mut self, mixer: &mut Mixer) {
+    pub(crate) fn prepare(&mut self, mixer: &mut Mixer, now_ns: u64) {
         loop {
             mixer.prepare();
-            self.tick();
+            self.timeline.set_latency_ns(mixer.latency_ns() as u64);
+            self.tick(now_ns);
             if self.waiting.is_empty() && self.to_mixer.slots() == COMMAND_CAPACITY {
                 return;
             }
@@ -293,9 +335,9 @@ impl Control {
 
     fn take_back(&mut self, retired: Retired) {
         let n_boxes = match &retired {
-            Retired::Source(strip) => 1 + strip.routes.len() + strip.chain.len(),
+            Retired::Source(strip) => 1 + strip.routes.len() + strip.chain.len() + usize::from(strip.next.is_some()),
             Retired::Bus(bus) => 1 + bus.chain.len(),
-            Retired::Route(_) | Retired::Gains(_) | Retired::Insert(_) => 1,
+            Retired::Route(_) | Retired::Gains(_) | Retired::Insert(_) | Retired::Master(_) | Retired::Follower(_) => 1,
         };
         self.outstanding = self.outstanding.saturating_sub(n_boxes);
         match retired {
@@ -304,6 +346,8 @@ impl Control {
             Retired::Route(route) => self.route_retired(&route),
             Retired::Gains(gains) => drop(gains),
             Retired::Insert(insert) => self.insert_retired(&insert),
+            Retired::Master(master) => drop(master),
+            Retired::Follower(mut follower) => follower.ring.discard_rest(),
         }
     }
 }
@@ -334,6 +378,8 @@ fn boxes_in(command: &MixerCommand) -> usize {
         MixerCommand::AddBus(_)
         | MixerCommand::AddRoute(..)
         | MixerCommand::SetGains { .. }
+        | MixerCommand::SetMaster(_)
+        | MixerCommand::ReplaceFollower(..)
         | MixerCommand::AddInsert(..) => 1,
         _ => 0,
     }

@@ -51,7 +51,7 @@ impl Engine {
     /// [`EngineError`] when a setting is out of range or no thread can be had.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let timeline = Arc::new(Timeline::new(config.sample_rate, (config.latency.nominal_ms() * 1e6) as u64, &*clock));
+        let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
         let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline))?;
         let (commands, command_queue) = unbounded();
         let (orders, order_queue) = unbounded();
@@ -157,9 +157,9 @@ impl Driver {
                 },
                 default(TICK) => {}
             }
-            self.control.tick();
+            self.control.tick(self.clock.now_ns());
             if let Some(mixer) = &mut self.idle_mixer {
-                self.control.prepare(mixer);
+                self.control.prepare(mixer, self.clock.now_ns());
             }
             if self.mixer_thread.as_ref().is_some_and(MixerThread::is_finished) {
                 self.control.set_failure(MIXER_DIED.to_owned());
@@ -194,7 +194,7 @@ impl Driver {
             return Ok(());
         }
         let Some(mut mixer) = self.idle_mixer.take() else { return Err(CommandError::Stopped.into()) };
-        self.control.prepare(&mut mixer);
+        self.control.prepare(&mut mixer, self.clock.now_ns());
         let (grants, granted) = bounded(1);
         let thread =
             MixerThread::spawn(mixer, &self.config, Arc::clone(&self.clock), Arc::clone(&self.timeline), grants)?;
@@ -219,7 +219,7 @@ impl Driver {
         if let Some(thread) = self.mixer_thread.take() {
             if n_hanging == 0 {
                 thread.drain();
-                let tails_ns = TAILS_NS + 3 * (self.config.latency.nominal_ms() * 1e6) as u64;
+                let tails_ns = TAILS_NS + (3.0 * self.config.latency.most_ms() * 1e6) as u64;
                 self.wait_until(self.clock.now_ns() + tails_ns.min(timeout_ns), |_| thread.is_finished());
             }
             match thread.join() {
@@ -229,7 +229,7 @@ impl Driver {
         }
         self.workers.quit();
         // The buses end with their mixer: consumers hand on what is in the rings, and finish.
-        self.control.tick();
+        self.control.tick(self.clock.now_ns());
         drop(self.idle_mixer.take());
         self.wait_until(self.clock.now_ns() + timeout_ns, |driver| driver.control.sinks_have_ended());
         self.control.abandon_sinks(timeout_ms);
@@ -237,14 +237,14 @@ impl Driver {
         if n_left > 0 {
             log::error!("{n_left} threads did not end within {timeout_ms} ms and are left behind");
         }
-        self.control.tick();
+        self.control.tick(self.clock.now_ns());
         self.control.stats()
     }
 
     /// Goes on answering until `done`, or the deadline.
     fn wait_until(&mut self, deadline_ns: u64, done: impl Fn(&Driver) -> bool) {
         loop {
-            self.control.tick();
+            self.control.tick(self.clock.now_ns());
             self.carry_out_requests();
             if done(self) || self.clock.now_ns() >= deadline_ns {
                 return;

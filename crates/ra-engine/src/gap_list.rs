@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ra_core::Gap;
+use ra_core::{Gap, GapReason};
 
 /// How many of the first gaps are kept, and how many of the latest.
 const KEPT_EACH: usize = 512;
@@ -15,14 +15,15 @@ pub(crate) struct GapList {
 }
 
 impl GapList {
-    /// Adds a gap; one that continues the newest for the same reason is merged with it.
+    /// Adds a gap; one that continues the newest is merged with it, where the reason is the same or has become clear since.
     pub(crate) fn push(&mut self, gap: Gap) {
         let newest = self.latest.back_mut().or(self.first.last_mut());
         if let Some(newest) = newest
-            && newest.reason == gap.reason
+            && (newest.reason == gap.reason || newest.reason == GapReason::Underrun)
             && newest.end() == gap.at_frame
         {
             newest.n_frames += gap.n_frames;
+            newest.reason = gap.reason;
         } else if self.first.len() < KEPT_EACH {
             self.first.push(gap);
         } else {
@@ -42,7 +43,7 @@ impl GapList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ra_core::{FramePosition, GapReason};
+    use ra_core::FramePosition;
 
     fn gap(at: u64, n_frames: u64) -> Gap {
         Gap { at_frame: FramePosition(at), n_frames, reason: GapReason::Underrun }
@@ -53,13 +54,14 @@ mod tests {
         let mut list = GapList::default();
         list.push(gap(0, 128));
         list.push(gap(128, 128));
-        assert_eq!(list.to_vec(), [gap(0, 256)]);
+        list.push(Gap { reason: GapReason::DeviceLost, ..gap(256, 10) });
+        assert_eq!(list.to_vec(), [Gap { reason: GapReason::DeviceLost, ..gap(0, 266) }]);
         for i in 1..5000 {
             list.push(gap(i * 1000, 10));
         }
         let all = list.to_vec();
         assert_eq!(all.len(), 2 * KEPT_EACH);
-        assert_eq!(all[0], gap(0, 256));
+        assert_eq!(all[0].n_frames, 266);
         assert_eq!(all[2 * KEPT_EACH - 1], gap(4_999_000, 10));
     }
 }

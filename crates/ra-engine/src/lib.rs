@@ -1,6 +1,7 @@
 //! The engine and facade of ra: many sources on one timeline, mixed and handed to many consumers.
 //!
-//! [`Engine`] runs in real time with its own threads; [`OfflineEngine`] steps the same mixer as fast as the machine allows.
+//! [`Engine`] runs in real time with its own threads; [`OfflineEngine`] steps the same mixer as fast as the machine allows;
+//! [`VirtualEngine`] runs it with its clocked sources in virtual time.
 //! Sources and sinks come from [`sources`] and [`sinks`], or are your own: implement [`core::PulledSource`],
 //! [`core::ClockedSource`] or [`core::Sink`], or read a bus with [`EngineHandle::subscribe`].
 //!
@@ -43,12 +44,13 @@ mod reader;
 mod rt;
 mod sink_shared;
 mod timeline;
+mod virtual_engine;
 mod workers;
 
 pub use command::{AnySource, InsertId, Strip};
 pub use config::{
-    BusConfig, ConsumerClass, EngineConfig, FanOutBackend, Latency, MAIN_BUS, MonoLaw, Quality, RealtimeRequest,
-    SOURCE_BUS_PREFIX, SinkConfig, SourceConfig,
+    BusConfig, ConsumerClass, EngineConfig, FanOutBackend, Latency, MAIN_BUS, Master, MonoLaw, OnRateMismatch, Quality,
+    RealtimeRequest, SOURCE_BUS_PREFIX, SinkConfig, SourceConfig,
 };
 pub use engine::Engine;
 pub use error::{CommandError, EngineError};
@@ -60,3 +62,4 @@ pub use ra_queue as queue;
 pub use ra_sinks as sinks;
 pub use ra_sources as sources;
 pub use reader::{BusEvent, BusReader};
+pub use virtual_engine::{SourceReading, VirtualEngine};

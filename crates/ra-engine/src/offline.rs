@@ -15,14 +15,17 @@ use crate::{AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineE
 /// Blocks between two looks at the control side.
 const BLOCKS_PER_TURN: u32 = 8;
 
+/// The longest that what a clocked source has delivered can take to be mixed, in nanoseconds: the latency's bound.
+const MOST_TAIL_NS: u64 = 15_000_000_000;
+
 /// Blocks that each source's ring holds: small, so that all of them stay in the processor's cache.
 const READ_AHEAD_BLOCKS: usize = 4;
 
 /// Mixes pulled sources into sinks without waiting for any clock.
 pub struct OfflineEngine {
-    control: Control,
-    mixer: Mixer,
-    clock: VirtualClock,
+    pub(crate) control: Control,
+    pub(crate) mixer: Mixer,
+    pub(crate) clock: VirtualClock,
     feeders: Vec<RunningFeeder>,
     consumers: Vec<RunningConsumer>,
 }
@@ -44,9 +47,15 @@ impl OfflineEngine {
     /// # Errors
     /// [`EngineError`] when a setting is out of range.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let clock = VirtualClock::at_ns(0);
-        let timeline = Arc::new(Timeline::new(config.sample_rate, 0, &clock));
-        let (mut control, mixer) = Control::new(config, timeline)?;
+        Self::starting_at_ns(config, 0)
+    }
+
+    /// The same; frame 0 is due at that virtual time.
+    pub(crate) fn starting_at_ns(config: EngineConfig, start_ns: u64) -> Result<Self, EngineError> {
+        let clock = VirtualClock::at_ns(start_ns);
+        let timeline = Arc::new(Timeline::new(config.sample_rate, &clock));
+        let (mut control, mut mixer) = Control::new(config, timeline)?;
+        mixer.start_at_ns(start_ns);
         control.read_ahead_blocks(READ_AHEAD_BLOCKS);
         control.set_grant(RealtimeGrant { class: RealtimeClass::None, ..RealtimeGrant::default() });
         Ok(Self { control, mixer, clock, feeders: Vec::new(), consumers: Vec::new() })
@@ -69,6 +78,11 @@ impl OfflineEngine {
         if matches!(source, AnySource::Clocked(_)) {
             return Err(CommandError::ClockedOffline { name: config.name });
         }
+        self.add_any_source(config, source)
+    }
+
+    /// Adds a source of either kind; a clocked one is started right here.
+    pub(crate) fn add_any_source(&mut self, config: SourceConfig, source: AnySource) -> Result<(), CommandError> {
         let (reply, answer) = bounded(1);
         self.control.add_source(config, source, Some(reply));
         self.carry_out_requests();
@@ -101,7 +115,7 @@ impl OfflineEngine {
     /// Before the first block, what was added is there at once.
     fn prepare(&mut self) {
         if self.mixer.position() == FramePosition(0) {
-            self.control.prepare(&mut self.mixer);
+            self.control.prepare(&mut self.mixer, self.clock.now_ns());
         }
     }
 
@@ -120,8 +134,7 @@ impl OfflineEngine {
             }
             self.clock.sleep_until_ns(self.mixer.next_deadline_ns());
             progress(self.mixer.position().0);
-            self.control.tick();
-            self.carry_out_requests();
+            self.tick();
             if !self.mixer.all_ended() {
                 self.drain();
             }
@@ -129,6 +142,12 @@ impl OfflineEngine {
                 return self.finish();
             }
         }
+    }
+
+    /// Lets the control side do what time brings.
+    pub(crate) fn tick(&mut self) {
+        self.control.tick(self.clock.now_ns());
+        self.carry_out_requests();
     }
 
     /// Mixes and publishes one block: the very step that the audio thread of [`crate::Engine`] runs. For hosts, benches and
@@ -179,13 +198,31 @@ impl OfflineEngine {
     fn finish(mut self) -> Stats {
         let end = FramePosition(self.control.longest_source_frames());
         self.consumers.iter_mut().for_each(|running| running.consumer.end_at(end));
-        self.drain();
         self.control.begin_stop();
+        self.close_sinks()
+    }
+
+    /// Closes the clocked sources, mixes what they have delivered, and closes every sink.
+    pub(crate) fn finish_with_tails(mut self) -> Stats {
+        self.control.begin_stop();
+        self.carry_out_requests();
+        let last_ns = self.mixer.next_deadline_ns() + MOST_TAIL_NS;
+        while !self.mixer.clocked_tails_are_mixed() && self.mixer.next_deadline_ns() < last_ns {
+            self.clock.sleep_until_ns(self.mixer.next_deadline_ns());
+            self.mixer.step();
+            self.drain();
+        }
+        self.mixer.flush_tails();
+        self.close_sinks()
+    }
+
+    fn close_sinks(mut self) -> Stats {
+        self.drain();
         for running in &mut self.consumers {
             running.consumer.finish();
             self.control.complete(Completion::SinkEnded { number: running.number });
         }
-        self.control.tick();
+        self.control.tick(self.clock.now_ns());
         self.control.stats()
     }
 
@@ -202,13 +239,25 @@ impl OfflineEngine {
                     let (number, mut consumer) = (run.number, run.consumer);
                     let result = consumer.open_at(FramePosition(0));
                     let dead = result.is_err();
-                    self.control.complete(Completion::SinkOpened { number, result });
+                    let clock = consumer.take_clock();
+                    self.control.complete(Completion::SinkOpened { number, result, clock });
                     if !dead {
                         self.consumers.push(RunningConsumer { number, consumer, dead });
                     }
                 }
-                // `add_source` takes no clocked source: there is none to start, and none to stop.
-                Request::StartClocked { .. } | Request::StopClocked { .. } => {}
+                Request::StartClocked { id, mut source, input, .. } => {
+                    let result = source.start(Box::new(input));
+                    self.control.complete(Completion::ClockedStarted { id, source, result });
+                }
+                Request::RestartClocked { id, mut source, input, .. } => {
+                    source.stop();
+                    let result = source.start(Box::new(input));
+                    self.control.complete(Completion::ClockedRestarted { id, source, result });
+                }
+                Request::StopClocked { id, mut source, .. } => {
+                    source.stop();
+                    self.control.complete(Completion::ClockedStopped { id });
+                }
             }
         }
     }

@@ -14,11 +14,12 @@ pub(crate) struct Timeline {
     made_ns: u64,
     /// Monotonic time of frame 0; 0 while the engine has not started.
     start_ns: AtomicU64,
-    latency_ns: u64,
+    /// From capture to the buses, as the mixer last said.
+    latency_ns: AtomicU64,
 }
 
 impl Timeline {
-    pub(crate) fn new(rate: SampleRate, latency_ns: u64, clock: &dyn Clock) -> Self {
+    pub(crate) fn new(rate: SampleRate, clock: &dyn Clock) -> Self {
         let unix_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
         let made_ns = clock.now_ns();
         Self {
@@ -26,7 +27,7 @@ impl Timeline {
             made_ns,
             unix_minus_monotonic_ns: unix_ns - i128::from(made_ns),
             start_ns: AtomicU64::new(0),
-            latency_ns,
+            latency_ns: AtomicU64::new(0),
         }
     }
 
@@ -34,6 +35,12 @@ impl Timeline {
     pub(crate) fn start_at_ns(&self, start_ns: u64) {
         // Release pairs with the Acquire in `is_running` and `unix_ns_of`.
         self.start_ns.store(start_ns, Ordering::Release);
+    }
+
+    /// The mixer has another latency.
+    pub(crate) fn set_latency_ns(&self, latency_ns: u64) {
+        // Relaxed: a value by itself.
+        self.latency_ns.store(latency_ns, Ordering::Relaxed);
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -53,6 +60,6 @@ impl Timeline {
             start_ns => start_ns,
         };
         let capture_ns = i128::from(start_ns) + i128::from(self.rate.ns_of_frames(position.0));
-        capture_ns - i128::from(self.latency_ns) + self.unix_minus_monotonic_ns
+        capture_ns - i128::from(self.latency_ns.load(Ordering::Relaxed)) + self.unix_minus_monotonic_ns
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
-use crossbeam_channel::Sender;
-use ra_core::{Clock, SourceError};
+use crossbeam_channel::{SendError, Sender};
+use ra_core::{Clock, ClockedSource, Granted, SourceError};
+use ra_queue::InputWriter;
 
 use crate::consumer::Drained;
 use crate::control::{Completion, ConsumerRun, Request, Threadless};
@@ -38,17 +39,16 @@ impl Workers {
         match request {
             Request::StartClocked { id, name, mut source, input } => {
                 self.spawn(format!("ra-open-{name}"), Threadless::Source(id), move || {
-                    let result =
-                        catch_unwind(AssertUnwindSafe(|| source.start(Box::new(input)))).unwrap_or_else(|_| {
-                            let device = source.describe();
-                            Err(SourceError::Device { device, message: "panicked while it was opened".to_owned() })
-                        });
-                    // The engine may be gone by now; then the device is closed right here.
-                    if let Err(unsent) = completions.send(Completion::ClockedStarted { id, source, result })
-                        && let Completion::ClockedStarted { mut source, .. } = unsent.0
-                    {
-                        source.stop();
-                    }
+                    let result = open(&mut *source, input);
+                    close_unsent(completions.send(Completion::ClockedStarted { id, source, result }));
+                });
+            }
+            Request::RestartClocked { id, name, mut source, input } => {
+                self.spawn(format!("ra-open-{name}"), Threadless::Source(id), move || {
+                    // Whatever it does, it is opened anew.
+                    drop(catch_unwind(AssertUnwindSafe(|| source.stop())));
+                    let result = open(&mut *source, input);
+                    close_unsent(completions.send(Completion::ClockedRestarted { id, source, result }));
                 });
             }
             Request::StopClocked { id, name, mut source } => {
@@ -110,6 +110,23 @@ impl Workers {
     }
 }
 
+fn open(source: &mut dyn ClockedSource, input: InputWriter) -> Result<Granted, SourceError> {
+    catch_unwind(AssertUnwindSafe(|| source.start(Box::new(input)))).unwrap_or_else(|_| {
+        let device = source.describe();
+        Err(SourceError::Device { device, message: "panicked while it was opened".to_owned() })
+    })
+}
+
+/// The engine may be gone by now; then the device is closed right here.
+fn close_unsent(sent: Result<(), SendError<Completion>>) {
+    if let Err(unsent) = sent
+        && let Completion::ClockedStarted { mut source, .. } | Completion::ClockedRestarted { mut source, .. } =
+            unsent.0
+    {
+        source.stop();
+    }
+}
+
 fn run_feeder(mut feeder: Feeder, clock: &dyn Clock, quit: &AtomicBool, primed: &dyn Fn()) {
     // An eighth is enough to begin with: many sources are opened one after the other.
     let mut fed = feeder.fill_up_to(feeder.capacity_frames() / 8);
@@ -145,7 +162,8 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
         },
     };
     let opened = result.is_ok();
-    drop(completions.send(Completion::SinkOpened { number, result }));
+    let device_clock = consumer.take_clock();
+    drop(completions.send(Completion::SinkOpened { number, result, clock: device_clock }));
     if !opened {
         return;
     }

@@ -2,17 +2,19 @@
 //! at the end; does not come back by itself when the device is lost.
 
 mod adapter;
+mod clock;
 mod fade;
 mod feed;
 mod player;
 
 use std::sync::{Arc, mpsc};
 
-use ra_core::{Block, Clock, Gap, SampleRate, Sink, SinkError, SinkReport, SinkStart, SystemClock};
+use ra_core::{Block, Clock, Gap, PlaybackClock, SampleRate, Sink, SinkError, SinkReport, SinkStart, SystemClock};
 use ra_device::{DEFAULT_DEVICE, DeviceError, DeviceEvent, OutputRequest, OutputStream};
 use ra_dsp::{DspError, Quality};
 
 use adapter::Adapter;
+use clock::OutputClock;
 use feed::{Feed, feed_and_player};
 use player::Shared;
 
@@ -79,6 +81,8 @@ struct Running {
     adapter: Adapter,
     shared: Arc<Shared>,
     device_rate: SampleRate,
+    /// Until somebody takes it.
+    clock: Option<OutputClock>,
 }
 
 impl OutputSink {
@@ -162,13 +166,14 @@ impl Sink for OutputSink {
             let cushion_frames = rate.frames_in_ms_ceil(cushion_ms).max(2 * adapter::CHUNK_FRAMES);
             let (feed, player) = feed_and_player(device, cushion_frames, for_device);
             // Nobody listens where opening took too long; then the player is dropped too.
-            if to_us.send((feed, device)).is_err() {
+            let (player, clock) = clock::with_clock(player, rate, device.channels.get());
+            if to_us.send((feed, device, clock)).is_err() {
                 log::debug!("an output was opened too late");
             }
             Box::new(player)
         });
         let stream = stream.map_err(|error| device_error(&self.config.device, &error))?;
-        let Ok((feed, device)) = made.try_recv() else {
+        let Ok((feed, device, clock)) = made.try_recv() else {
             return Err(SinkError::Fatal(format!("device {}: it was opened without a ring", self.config.device)));
         };
         let adapter = Adapter::new(bus, device, self.config.quality).map_err(|error| conversion_error(&error))?;
@@ -183,8 +188,14 @@ impl Sink for OutputSink {
             );
         }
         log::info!("{}: {device}, period {:?} frames, playing {bus}", granted.device, granted.period_frames);
-        self.running = Some(Running { stream, feed, adapter, shared, device_rate: device.sample_rate });
+        self.running =
+            Some(Running { stream, feed, adapter, shared, device_rate: device.sample_rate, clock: Some(clock) });
         Ok(())
+    }
+
+    fn take_clock(&mut self) -> Option<Box<dyn PlaybackClock>> {
+        let clock = self.running.as_mut()?.clock.take()?;
+        Some(Box::new(clock))
     }
 
     /// Never waits for the device.

@@ -20,6 +20,8 @@ impl PeriodInput for Printer {
         print_level(interleaved);
         interleaved.len()
     }
+
+    fn mark_break(&mut self) {}
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -97,7 +97,6 @@ impl ClockModel {
     }
 
     /// The largest |second derivative| of the clock's reading, per second: how fast its rate can wander, the step apart.
-    #[cfg(feature = "mock")]
     pub(crate) fn wander_per_s(&self) -> f64 {
         self.thermal_ppm.abs() * 1e-6 * TAU / self.thermal_period_s
     }
@@ -110,17 +109,29 @@ impl ClockModel {
 
     /// Seconds by which the clock's reading is ahead of true time at true time `t_s`.
     fn gained_s(&self, t_s: f64) -> f64 {
-        // ∫ sin(2πu/T) du from 0 to t = (T/π) sin²(πt/T): this form keeps small values exact.
-        let swing = (PI * t_s / self.thermal_period_s).sin();
-        let thermal = self.thermal_ppm * (self.thermal_period_s / PI) * swing * swing;
-        // The step is counted from the later of its time and 0, so that every clock reads 0 at time 0.
-        let stepped_s = (t_s - self.step_at_s.max(0.0)).max(0.0);
-        (self.ppm * t_s + thermal + self.step_ppm * stepped_s) * 1e-6
+        self.gained_and_deviation(t_s).0
     }
 
+    /// How far the rate at true time `t_s` is off, as a part of the nominal rate.
     fn deviation(&self, t_s: f64) -> f64 {
-        let step = if t_s >= self.step_at_s { self.step_ppm } else { 0.0 };
-        (self.ppm + self.thermal_ppm * (TAU * t_s / self.thermal_period_s).sin() + step) * 1e-6
+        self.gained_and_deviation(t_s).1
+    }
+
+    /// [`gained_s`](Self::gained_s) and [`deviation`](Self::deviation), for the price of one: a simulation asks for them
+    /// thousands of times a second.
+    fn gained_and_deviation(&self, t_s: f64) -> (f64, f64) {
+        let (mut thermal_s, mut thermal_ppm) = (0.0, 0.0);
+        if self.thermal_ppm != 0.0 {
+            // ∫ sin(2πu/T) du from 0 to t = (T/π) sin²(πt/T): this form keeps small values exact.
+            let (sin, cos) = (PI * t_s / self.thermal_period_s).sin_cos();
+            thermal_s = self.thermal_ppm * (self.thermal_period_s / PI) * sin * sin;
+            thermal_ppm = self.thermal_ppm * (2.0 * sin * cos);
+        }
+        // The step is counted from the later of its time and 0, so that every clock reads 0 at time 0.
+        let stepped_s = (t_s - self.step_at_s.max(0.0)).max(0.0);
+        let step_ppm = if t_s >= self.step_at_s { self.step_ppm } else { 0.0 };
+        let gained_s = (self.ppm * t_s + thermal_s + self.step_ppm * stepped_s) * 1e-6;
+        (gained_s, (self.ppm + thermal_ppm + step_ppm) * 1e-6)
     }
 
     /// What to take off a reading to get true time: the root of `c = gained(reading - c)`, by Newton's method.
@@ -130,10 +141,12 @@ impl ClockModel {
     fn correction_s(&self, reading_s: f64) -> f64 {
         let mut c = 0.0;
         for _ in 0..16 {
-            let t_s = reading_s - c;
-            let step = (c - self.gained_s(t_s)) / (1.0 + self.deviation(t_s));
+            let (gained_s, deviation) = self.gained_and_deviation(reading_s - c);
+            let step = (c - gained_s) / (1.0 + deviation);
             c -= step;
-            if step.abs() <= 1e-16 * (1.0 + c.abs()) {
+            // What Newton's method leaves is half the curvature times the step's square, where there is no kink.
+            let is_exact = self.step_ppm == 0.0 && self.wander_per_s() * step * step <= 1e-17;
+            if is_exact || step.abs() <= 1e-16 * (1.0 + c.abs()) {
                 break;
             }
         }

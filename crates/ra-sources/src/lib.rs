@@ -2,12 +2,12 @@
 //!
 //! [`FileSource`] and [`MockSource`] are pulled: they give frames as fast as they are asked. [`PacedSource`] turns either
 //! into a clocked source that delivers at its own pace, on absolute deadlines, with a clock that may be wrong on purpose
-//! ([`ClockModel`]). This crate mixes nothing, resamples nothing and knows no engine.
+//! ([`ClockModel`]). [`SimulatedDevice`] is a whole device in virtual time, faults and all. This crate mixes nothing, resamples nothing and knows no engine.
 //!
 //! | feature | gives | needs |
 //! |---|---|---|
 //! | `file` | [`FileSource`] | nothing from the system |
-//! | `mock` | [`MockSource`] | nothing from the system |
+//! | `mock` | [`MockSource`], [`SimulatedDevice`] | nothing from the system |
 //! | `device` | capture through cpal | ALSA's headers on Linux |
 //!
 //! [`PacedSource`] comes with `file` and with `mock`.
@@ -38,6 +38,8 @@ mod paced;
 #[cfg(any(feature = "file", feature = "mock"))]
 mod random;
 mod room_time;
+#[cfg(feature = "mock")]
+mod simulated;
 
 pub use clock_model::ClockModel;
 #[cfg(feature = "device")]
@@ -47,5 +49,7 @@ pub use file::{AtEnd, FileConfig, FileSource};
 #[cfg(feature = "mock")]
 pub use mock::{MockConfig, MockSource, Signal};
 #[cfg(any(feature = "file", feature = "mock"))]
-pub use paced::{Delivery, PacedConfig, PacedSource, Pacer};
+pub use paced::{Delivery, Outliers, PacedConfig, PacedSource, Pacer};
 pub use room_time::RoomTime;
+#[cfg(feature = "mock")]
+pub use simulated::{Fault, SimulatedConfig, SimulatedDevice, SimulatedDeviceHandle};

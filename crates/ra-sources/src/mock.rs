@@ -51,6 +51,8 @@ pub struct MockSource {
     opened: RoomTime,
     /// Frames since `opened`.
     clock_frame: u64,
+    /// When that frame is heard.
+    clock_time: RoomTime,
     /// Frames since the beginning: what `duration_frames` counts.
     given_frames: u64,
     scratch: Vec<f32>,
@@ -71,6 +73,7 @@ impl MockSource {
             clock: ClockModel::PERFECT,
             opened: RoomTime::ZERO,
             clock_frame: 0,
+            clock_time: RoomTime::ZERO,
             given_frames: 0,
             scratch: vec![0.0; Segments::MAX_FRAMES],
         })
@@ -86,7 +89,17 @@ impl MockSource {
         self.clock = clock;
         self.opened = opened;
         self.clock_frame = 0;
+        self.clock_time = clock.frame_time(0, self.config.spec.sample_rate, opened);
         Ok(())
+    }
+
+    /// Goes on with frame `n` of the clock, counted from its opening: what lies between is not heard.
+    pub(crate) fn seek(&mut self, n: u64) {
+        if n == self.clock_frame {
+            return;
+        }
+        self.clock_frame = n;
+        self.clock_time = self.clock.frame_time(n, self.config.spec.sample_rate, self.opened);
     }
 }
 
@@ -113,13 +126,18 @@ impl PulledSource for MockSource {
         }
         let n_frames = (out.len() / channels).min(usize::try_from(left).unwrap_or(usize::MAX));
         let mut rest = &mut out[..n_frames * channels];
-        let segments = Segments::new(self.clock, self.config.spec.sample_rate, self.opened, self.clock_frame, n_frames);
-        for segment in segments {
+        let clock = (self.clock, self.config.spec.sample_rate, self.opened);
+        let mut segments = Segments::new(clock, (self.clock_frame, self.clock_time), n_frames);
+        // The last voice also serves the channels after it: one voice is a sound that all channels hear alike.
+        let last = self.voices.len() - 1;
+        for segment in &mut segments {
             let (now, later) = rest.split_at_mut(segment.n_frames * channels);
             rest = later;
+            if channels == 1 {
+                self.voices[last].fill(&segment, now);
+                continue;
+            }
             let lane = &mut self.scratch[..segment.n_frames];
-            // The last voice also serves the channels after it: one voice is a sound that all channels hear alike.
-            let last = self.voices.len() - 1;
             for (i, voice) in self.voices.iter_mut().enumerate() {
                 voice.fill(&segment, lane);
                 let heard_by = if i == last { i..channels } else { i..i + 1 };
@@ -128,6 +146,7 @@ impl PulledSource for MockSource {
                 }
             }
         }
+        self.clock_time = segments.end();
         self.clock_frame += n_frames as u64;
         self.given_frames += n_frames as u64;
         Ok(StreamEvent::Frames { n_frames })

@@ -15,7 +15,7 @@ use std::{
 
 use ra_core::{Clock, ClockedSource, Granted, PeriodInput, PulledSource, Source, SourceError, StreamEvent, StreamSpec};
 
-pub use pacer::{Delivery, PacedConfig, Pacer};
+pub use pacer::{Delivery, Outliers, PacedConfig, Pacer};
 
 use worker::{Feed, Worker};
 
@@ -41,6 +41,7 @@ use worker::{Feed, Worker};
 /// struct Ignore;
 /// impl PeriodInput for Ignore {
 ///     fn push(&mut self, _capture_ns: u64, interleaved: &[f32]) -> usize { interleaved.len() }
+///     fn mark_break(&mut self) {}
 /// }
 /// let config = PacedConfig { clock: ClockModel { ppm: 50.0, ..ClockModel::PERFECT }, ..PacedConfig::default() };
 /// let tone = MockConfig::new(StreamSpec::new(48_000, 1)?, Signal::DEFAULT);

@@ -27,6 +27,11 @@ impl RandomStream {
         (radius * cos, radius * sin)
     }
 
+    /// A number that is even over 0 to 1, without 1, at `index`.
+    pub(crate) fn uniform(self, index: i64) -> f64 {
+        (mix(self.key ^ mix(index as u64)) >> 11) as f64 * 2f64.powi(-53)
+    }
+
     /// One standard normal value at `index`.
     pub(crate) fn gaussian(self, index: i64) -> f64 {
         self.gaussian_pair(index).0

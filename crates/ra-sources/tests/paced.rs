@@ -42,6 +42,8 @@ impl PeriodInput for TapeInput {
         self.tape.0.lock().unwrap().push((capture_ns, interleaved.to_vec()));
         interleaved.len()
     }
+
+    fn mark_break(&mut self) {}
 }
 
 impl Drop for TapeInput {

@@ -1,15 +1,15 @@
 //! `[engine]`: the timeline, its rings and its thread.
 
 use ra_engine::core::{ChannelCount, SampleRate};
-use ra_engine::{EngineConfig, FanOutBackend, Latency, Quality, RealtimeRequest};
+use ra_engine::{EngineConfig, FanOutBackend, Latency, Master, Quality, RealtimeRequest};
 use toml::de::DeValue;
 
-use super::table_reader::{TableReader, as_number};
+use super::table_reader::{At, TableReader, as_number};
 
-/// Reads `[engine]` from the root; what is not there, or wrong, is as in the default.
-pub(super) fn read(root: &mut TableReader<'_, '_>) -> EngineConfig {
+/// Reads `[engine]` from the root; what is not there, or wrong, is as in the default. With it, where `master` stands.
+pub(super) fn read(root: &mut TableReader<'_, '_>) -> (EngineConfig, Option<usize>) {
     let mut engine = EngineConfig::default();
-    let Some(mut table) = root.table("engine", "a table [engine]") else { return engine };
+    let Some(mut table) = root.table("engine", "a table [engine]") else { return (engine, None) };
     table.rename("[engine]".to_owned());
     if let Some(rate) = sample_rate(&mut table) {
         engine.sample_rate = rate;
@@ -40,9 +40,12 @@ pub(super) fn read(root: &mut TableReader<'_, '_>) -> EngineConfig {
     if let Some(backend) = fan_out(&mut table) {
         engine.fan_out = backend;
     }
-    check_master(&mut table);
+    let master = master(&mut table);
+    if let Some(master) = &master {
+        engine.master = master.value.clone();
+    }
     table.finish();
-    engine
+    (engine, master.map(|master| master.offset))
 }
 
 /// `sample_rate` of a table, in the engine's bounds.
@@ -87,18 +90,17 @@ fn fan_out(table: &mut TableReader<'_, '_>) -> Option<FanOutBackend> {
     table.choice("fan_out", &backends).map(|chosen| chosen.value)
 }
 
-/// The master clock is the system's; an output device as the master is an issue of its own.
-fn check_master(table: &mut TableReader<'_, '_>) {
-    let Some(master) = table.string("master", "\"clock\"") else { return };
-    if master.value.starts_with("sink:") {
-        table.error(
-            master.offset,
-            format_args!(
-                "master is {:?}: an output as the master clock is not supported yet, expected \"clock\"",
-                master.value
-            ),
-        );
-    } else if master.value != "clock" {
-        table.error(master.offset, format_args!("master is {:?}, expected \"clock\"", master.value));
-    }
+/// `master`: who gives the pace. The sink that it names is looked for when all are known.
+fn master(table: &mut TableReader<'_, '_>) -> Option<At<Master>> {
+    let expected = "\"clock\" or \"sink:NAME\", an output";
+    let master = table.string("master", expected)?;
+    let value = match master.value.strip_prefix("sink:") {
+        Some(name) if !name.is_empty() => Master::Sink(name.to_owned()),
+        None if master.value == "clock" => Master::Clock,
+        _ => {
+            table.error(master.offset, format_args!("master is {:?}, expected {expected}", master.value));
+            return None;
+        }
+    };
+    Some(At { value, offset: master.offset })
 }

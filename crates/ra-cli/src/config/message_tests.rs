@@ -51,11 +51,8 @@ fn the_engine_section_says_what_it_expects() {
         ("ring_ms = 49.9", "ring_ms is 49.9, expected a number from 50 to 60000 (milliseconds)"),
         ("ramp_ms = true", "ramp_ms is true, expected a number from 1 to 1000 (milliseconds)"),
         ("realtime = 1", "realtime is 1, expected \"fifo\" or \"off\""),
-        (
-            "master = \"sink:out\"",
-            "master is \"sink:out\": an output as the master clock is not supported yet, expected \"clock\"",
-        ),
-        ("master = \"ntp\"", "master is \"ntp\", expected \"clock\""),
+        ("master = \"sink:out\"", "master names the sink \"out\", expected \"clock\": there is no sink of kind output"),
+        ("master = \"ntp\"", "master is \"ntp\", expected \"clock\" or \"sink:NAME\", an output"),
     ];
     for (line, message) in cases {
         let column = line.find('=').unwrap() + 3;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use ra_engine::core::{ChannelCount, SampleRate};
-use ra_engine::{BusConfig, MAIN_BUS, SOURCE_BUS_PREFIX};
+use ra_engine::{BusConfig, EngineConfig, MAIN_BUS, Master, SOURCE_BUS_PREFIX};
 use toml::de::DeTable;
 
-use super::model::{BusEntry, Config, InsertEntry, SourceEntry, SourceKind};
+use super::model::{BusEntry, Config, InsertEntry, SinkKind, SourceEntry, SourceKind};
 use super::names::{self, Names};
 use super::problem::{ConfigError, ConfigText, Findings, Problem};
 use super::table_reader::{At, TableReader, one_of};
@@ -54,7 +54,7 @@ pub fn parse_config(file: &Path, bytes: &[u8]) -> Result<Config, ConfigError> {
     }
 
     let mut root = TableReader::new(document.get_ref(), 0, String::new(), &findings);
-    let engine = engine_section::read(&mut root);
+    let (engine, master_offset) = engine_section::read(&mut root);
 
     let bus_tables = root.tables("bus", "bus", "[[bus]] tables");
     let source_tables = root.tables("source", "source", "[[source]] tables");
@@ -87,6 +87,7 @@ pub fn parse_config(file: &Path, bytes: &[u8]) -> Result<Config, ConfigError> {
             None => check_bus(&findings, &from.place, "from", &from.bus, &bus_names),
         }
     }
+    check_master(&findings, &engine, master_offset.unwrap_or(0), &parsed_sinks);
     if no_sources {
         findings.error(0, "there is no [[source]], expected one at least");
     }
@@ -126,6 +127,22 @@ fn share_room(sources: &mut [SourceEntry], engine_rate: SampleRate) {
             paced.seed = mock.config.seed.wrapping_add(index);
         }
     }
+}
+
+/// The master is an output: nothing else has a clock.
+fn check_master(findings: &Findings, engine: &EngineConfig, offset: usize, sinks: &[sink_section::ParsedSink]) {
+    let Master::Sink(name) = &engine.master else { return };
+    let entries = sinks.iter().filter_map(|sink| sink.entry.as_ref());
+    let outputs: Vec<_> =
+        entries.filter(|sink| matches!(sink.kind, SinkKind::Output(_))).map(|sink| sink.config.name.as_str()).collect();
+    if outputs.contains(&name.as_str()) {
+        return;
+    }
+    let expected = match outputs.is_empty() {
+        true => "\"clock\": there is no sink of kind output".to_owned(),
+        false => format!("a sink of kind output: {}", one_of(outputs.into_iter())),
+    };
+    findings.error(offset, format!("[engine]: master names the sink {name:?}, expected {expected}"));
 }
 
 fn check_bus(findings: &Findings, place: &str, key: &str, bus: &At<String>, known: &Names) {

@@ -2,7 +2,7 @@
 
 use ra_engine::core::{ChannelCount, StreamSpec};
 use ra_engine::sources::{MockConfig, Signal};
-use ra_engine::{EngineConfig, MonoLaw, SourceConfig};
+use ra_engine::{EngineConfig, MonoLaw, OnRateMismatch, SourceConfig};
 use toml::de::DeValue;
 
 use super::insert_section;
@@ -19,7 +19,7 @@ const FILE_KEYS: [&str; 2] = ["path", "loop"];
 /// Keys that belong to `kind = "mock"`.
 const MOCK_KEYS: [&str; 4] = ["signal", "seed", "clock", "jitter_us"];
 /// Keys that belong to `kind = "device"` and `kind = "mock"`.
-const LIVE_KEYS: [&str; 2] = ["sample_rate", "period_frames"];
+const LIVE_KEYS: [&str; 4] = ["sample_rate", "period_frames", "latency_offset_ms", "on_rate_mismatch"];
 
 #[derive(Clone, Copy)]
 enum KindWord {
@@ -59,6 +59,9 @@ pub(super) fn read(mut table: TableReader<'_, '_>, engine: &EngineConfig, known:
         return ParsedSource { entry: None, routes };
     };
     let mut channels = None;
+    if !matches!(kind.value, KindWord::File) {
+        read_following(&mut table, &mut config);
+    }
     let kind = match kind.value {
         KindWord::Device => {
             let kind = read_device(&mut table);
@@ -108,6 +111,17 @@ fn read_strip(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) -> Vec
     }
     config.to = routes.iter().map(|route| route.bus.value.clone()).collect();
     routes
+}
+
+/// How a source that has a clock of its own is followed.
+fn read_following(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) {
+    if let Some(ms) = table.number("latency_offset_ms", -1000.0..=1000.0, "ms") {
+        config.latency_offset_ms = ms;
+    }
+    let answers = [("follow", OnRateMismatch::Follow), ("refuse", OnRateMismatch::Refuse)];
+    if let Some(answer) = table.choice("on_rate_mismatch", &answers) {
+        config.on_rate_mismatch = answer.value;
+    }
 }
 
 /// What happens when a source is lost: silence of the same length. Another source in its place comes later.

@@ -165,6 +165,10 @@ pub(super) fn check_gain(gain_db: f32) -> Result<(), CommandError> {
     check_value("gain_db", gain_db, GAIN_RANGE_DB)
 }
 
+pub(super) fn check_latency_offset(latency_offset_ms: f64) -> Result<(), CommandError> {
+    check_value("latency_offset_ms", latency_offset_ms as f32, -1000.0..=1000.0)
+}
+
 pub(super) fn check_pan(pan: f32) -> Result<(), CommandError> {
     check_value("pan", pan, -1.0..=1.0)
 }

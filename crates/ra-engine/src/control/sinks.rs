@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ra_core::{FramePosition, Sink, SinkError, SinkState};
+use ra_core::{FramePosition, PlaybackClock, Sink, SinkError, SinkState};
 use ra_queue::Join;
 
 use super::{ConsumerRun, Control, Request};
 use crate::command::ReplyTo;
 use crate::consumer::{Consumer, ConsumerStart};
+use crate::rt::cadence::MasterClock;
+use crate::rt::command::MixerCommand;
 use crate::sink_shared::SinkShared;
-use crate::{CommandError, SinkConfig};
+use crate::{CommandError, Master, SinkConfig};
 
 /// A sink's number in its engine; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,7 +94,21 @@ impl Control {
         self.sinks.iter_mut().find(|entry| entry.number == number)
     }
 
-    pub(super) fn sink_opened(&mut self, number: SinkNumber, result: Result<(), SinkError>) {
+    pub(super) fn sink_opened(
+        &mut self,
+        number: SinkNumber,
+        result: Result<(), SinkError>,
+        clock: Option<Box<dyn PlaybackClock>>,
+    ) {
+        let is_it =
+            |entry: &SinkEntry| entry.number == number && self.config.master == Master::Sink(entry.config.name.clone());
+        if self.sinks.iter().any(is_it) {
+            match clock {
+                Some(clock) => self.tell(MixerCommand::SetMaster(Box::new(MasterClock::new(clock)))),
+                None if result.is_ok() => self.master_failure("has no clock of its own: it plays on no device"),
+                None => self.master_failure("could not be opened"),
+            }
+        }
         let Some(entry) = self.sink_mut(number) else { return };
         let name = entry.config.name.clone();
         if let Some(reply) = entry.open_reply.take() {
@@ -111,6 +127,14 @@ impl Control {
             }
             None => drop(reply.send(Err(CommandError::UnknownSink { name: name.to_owned() }))),
         }
+    }
+
+    /// The engine runs by the system's clock, and says why.
+    pub(super) fn master_failure(&mut self, why: &str) {
+        let Master::Sink(name) = &self.config.master else { return };
+        let reason = format!("sink {name} was to be the master clock, and {why}; the system's clock is");
+        log::error!("{reason}");
+        self.master_reason = Some(reason);
     }
 
     pub(super) fn sink_ended(&mut self, number: SinkNumber) {

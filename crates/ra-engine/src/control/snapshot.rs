@@ -1,9 +1,10 @@
 //! What the control side says when it is asked how things are.
 
-use ra_core::{BusStats, EngineStats, SinkState, SinkStats, SourceStats, Stats};
+use ra_core::{BusStats, EngineStats, MasterStats, SinkState, SinkStats, SourceStats, Stats};
 use ra_dsp::SharedLevels;
 
 use super::Control;
+use crate::Master;
 
 impl Control {
     /// A snapshot of everything.
@@ -20,7 +21,10 @@ impl Control {
                 inserted_frames: entry.counters.inserted_frames.get(),
                 non_finite_samples: entry.counters.non_finite_samples.get(),
                 xruns: entry.counters.xruns.get(),
-                drift_ppm: None,
+                drift_ppm: entry.counters.drift_ppm.get(),
+                jitter_us: entry.counters.jitter_us.get(),
+                rejected_stamps: entry.counters.stamps_rejected.get(),
+                clock_jumps: entry.counters.clock_jumps.get(),
                 gaps: entry.gaps.to_vec(),
                 levels: levels_of(&entry.levels),
             })
@@ -55,6 +59,16 @@ impl Control {
             blocks: self.counters.blocks.get(),
             late_blocks: self.counters.late_blocks.get(),
             xruns: self.counters.late_gaps.get() + sources.iter().map(|source| source.xruns).sum::<u64>(),
+            latency_us: self.counters.latency_ns.get() as f64 / 1000.0,
+            master: MasterStats {
+                asked: match &self.config.master {
+                    Master::Clock => "clock".to_owned(),
+                    Master::Sink(name) => format!("sink:{name}"),
+                },
+                state: self.counters.master_state(),
+                drift_ppm: self.counters.master_ppm.get(),
+                reason: self.master_reason.clone(),
+            },
             realtime: self.grant.clone(),
             failure: self.failure.clone(),
         };

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use ra_core::{ClockedSource, Gap, GapReason, SourceError, SourceState, StreamSpec};
+use ra_core::{ClockedSource, FrameAccount, Gap, GapReason, SampleRate, SourceError, SourceState, StreamSpec};
 use ra_dsp::SharedLevels;
 use ra_queue::{InputConfig, InputMonitor, InputReader, input_ring};
 
 use super::inserts::ChainEntry;
-use super::routes::{check_gain, check_pan};
+use super::routes::{check_gain, check_latency_offset, check_pan};
 use super::{Control, Request};
 use crate::command::ReplyTo;
 use crate::feeder::{Feeder, FeederShared};
@@ -20,6 +20,8 @@ use crate::{AnySource, CommandError, SourceConfig};
 
 /// How long a clocked source's ring holds what the mixer has not read yet, at least, in milliseconds.
 const CLOCKED_RING_MS: f64 = 1000.0;
+/// The largest period that a device is expected to deliver, in milliseconds: some sound servers hand over two seconds.
+const LARGEST_PERIOD_MS: f64 = 2000.0;
 
 /// What the control side knows of a source.
 pub(super) struct SourceEntry {
@@ -31,6 +33,10 @@ pub(super) struct SourceEntry {
     pub(super) chain: ChainEntry,
     pub(super) counters: Arc<SourceCounters>,
     pub(super) monitor: InputMonitor,
+    /// Of the rings that it had before, as far as something of them is still on its way.
+    pub(super) past: Vec<InputMonitor>,
+    /// The sum of those that are done.
+    pub(super) past_account: FrameAccount,
     pub(super) levels: Arc<SharedLevels>,
     pub(super) gaps: GapList,
     pub(super) reason: Option<String>,
@@ -38,7 +44,12 @@ pub(super) struct SourceEntry {
     pub(super) life: Life,
     /// What it was when the engine began to stop: being closed by that is not its end.
     pub(super) state_at_stop: Option<SourceState>,
-    pub(super) ring_capacity_frames: usize,
+    /// When its device was first seen open.
+    pub(super) opened_ns: Option<u64>,
+    /// Its clock is far off, and that has been said.
+    pub(super) has_warned: bool,
+    /// It has never delivered, and that is its reason.
+    pub(super) is_silent: bool,
     /// Routes that the mixer has, those that are fading out included.
     pub(super) n_routes: usize,
     /// Whether a driver is opening or closing its device.
@@ -99,6 +110,21 @@ impl SourceEntry {
         matches!(self.life, Life::Removed | Life::Failed) && !self.in_mixer && self.retired.is_none() && is_closed
     }
 
+    /// From here on another ring counts.
+    pub(super) fn replace_monitor(&mut self, monitor: InputMonitor) {
+        let Self { past, past_account, .. } = self;
+        // Its writer is gone: where nothing is queued any more, nothing will change any more.
+        past.retain(|old| {
+            let account = old.account();
+            let is_done = account.queued_frames == 0;
+            if is_done {
+                *past_account = *past_account + account;
+            }
+            !is_done
+        });
+        past.push(std::mem::replace(&mut self.monitor, monitor));
+    }
+
     /// What people see.
     pub(super) fn state(&self) -> SourceState {
         if let Some(state) = self.state_at_stop {
@@ -144,6 +170,11 @@ impl Control {
         found.ok_or_else(|| CommandError::UnknownSource { name: name.to_owned() })
     }
 
+    /// The number that the next source gets.
+    pub(crate) fn next_source_id(&self) -> SourceId {
+        SourceId(self.next_source)
+    }
+
     pub(super) fn source_mut(&mut self, id: SourceId) -> Option<&mut SourceEntry> {
         self.sources.iter_mut().find(|source| source.id == id)
     }
@@ -173,11 +204,7 @@ impl Control {
         let name = config.name.clone();
         let capacity_frames = match source {
             AnySource::Pulled(_) => self.read_ahead_frames,
-            AnySource::Clocked(_) => {
-                let latency_ms = self.config.latency.nominal_ms();
-                let block_ms = self.config.sample_rate.ns_of_frames(self.config.block_frames as u64) as f64 / 1e6;
-                spec.sample_rate.frames_in_ms_ceil(CLOCKED_RING_MS.max(3.0 * latency_ms).max(8.0 * block_ms))
-            }
+            AnySource::Clocked(_) => self.clocked_capacity_frames(&config, spec.sample_rate),
         };
         let (writer, reader, monitor) = input_ring(&InputConfig {
             channels: spec.channels,
@@ -202,13 +229,17 @@ impl Control {
             chain: ChainEntry::default(),
             counters: Arc::new(SourceCounters::default()),
             monitor,
+            past: Vec::new(),
+            past_account: FrameAccount::default(),
             levels: Arc::new(SharedLevels::new(spec.channels.get())),
             gaps: GapList::default(),
             reason: None,
             kind,
             life: Life::Opening,
             state_at_stop: None,
-            ring_capacity_frames: capacity_frames,
+            opened_ns: None,
+            has_warned: false,
+            is_silent: false,
             n_routes: 0,
             in_transit: matches!(request, Request::StartClocked { .. }),
             in_mixer: false,
@@ -218,6 +249,13 @@ impl Control {
         });
         self.requests.push_back(request);
         Ok(())
+    }
+
+    /// What the ring of a clocked source holds.
+    pub(super) fn clocked_capacity_frames(&self, config: &SourceConfig, rate: SampleRate) -> usize {
+        let latency_ms = self.config.latency.most_ms() + config.latency_offset_ms.abs();
+        let block_ms = self.config.sample_rate.ns_of_frames(self.config.block_frames as u64) as f64 / 1e6;
+        rate.frames_in_ms_ceil(CLOCKED_RING_MS.max(latency_ms) + LARGEST_PERIOD_MS + 8.0 * block_ms)
     }
 
     fn check_new_source(&self, config: &SourceConfig) -> Result<(), CommandError> {
@@ -230,6 +268,7 @@ impl Control {
         super::check_name(&config.name)?;
         check_gain(config.gain_db)?;
         check_pan(config.pan)?;
+        check_latency_offset(config.latency_offset_ms)?;
         self.check_routes(&config.to)
     }
 
@@ -323,9 +362,12 @@ impl Control {
     }
 
     /// Where a source's frames are, in its own rate.
-    pub(super) fn account_of(&self, entry: &SourceEntry) -> ra_core::FrameAccount {
+    pub(super) fn account_of(&self, entry: &SourceEntry) -> FrameAccount {
         match &entry.kind {
-            Kind::Clocked(_) => entry.monitor.account(),
+            Kind::Clocked(_) => {
+                let past = entry.past.iter().map(InputMonitor::account);
+                past.fold(entry.past_account + entry.monitor.account(), |sum, account| sum + account)
+            }
             Kind::Pulled(shared) => {
                 // Produced when the mixer takes it: what the feeder has read ahead does not exist yet.
                 let taken = entry.counters.taken_frames.get();
@@ -337,12 +379,7 @@ impl Control {
                     false if at_end => read,
                     false => (u128::from(taken) * u128::from(own) / u128::from(engine)).min(u128::from(read)) as u64,
                 };
-                ra_core::FrameAccount {
-                    produced_frames,
-                    delivered_frames: produced_frames,
-                    dropped_frames: 0,
-                    queued_frames: 0,
-                }
+                FrameAccount { produced_frames, delivered_frames: produced_frames, dropped_frames: 0, queued_frames: 0 }
             }
         }
     }

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use ra_core::{FramePosition, SampleRate};
-use ra_dsp::{LevelMeter, SteeredResampler};
+use ra_dsp::{ClockEstimator, LevelMeter, Quality, RateSteering, SteeredResampler};
 
 use super::Control;
 use super::inserts::MAX_COMPENSATION_MS;
 use super::sources::{Kind, Life, SourceEntry};
+use crate::CommandError;
+use crate::rt::clocked::{ClockFollower, FollowerParts};
 use crate::rt::command::{MixerCommand, SourceId};
-use crate::rt::follower::{Cushion, Feed, Follower, Resampling};
+use crate::rt::follower::{Feed, Follower};
 use crate::rt::hole::HoleFader;
+use crate::rt::hole_report::HoleReport;
 use crate::rt::insert_chain::InsertChain;
 use crate::rt::source_ring::SourceRing;
 use crate::rt::strip::SourceStrip;
-use crate::{CommandError, Latency};
 
 impl Control {
     /// Builds the strip and sends it to the mixer.
@@ -57,36 +59,14 @@ impl Control {
             _ => return Ok(None),
         };
         let engine_rate = self.config.sample_rate;
-        let (block_frames, quality, latency) = (self.config.block_frames, self.config.quality, self.config.latency);
+        let block_frames = self.config.block_frames;
         let ramp_frames = self.config.ramp_frames();
+        let Some(follower) = self.build_follower(id, period_frames)? else { return Ok(None) };
         let Some(entry) = self.source_mut(id) else { return Ok(None) };
-        let Some(reader) = entry.reader.take() else { return Ok(None) };
         let channels = entry.spec.channels;
-        let (feed, ring_rate) = match &entry.kind {
-            Kind::Pulled(_) => (Feed::Pulled, engine_rate),
-            Kind::Clocked(_) => {
-                let cushion = make_cushion(entry, engine_rate, block_frames, period_frames, latency, quality)?;
-                (Feed::Clocked(Box::new(cushion)), entry.spec.sample_rate)
-            }
-        };
-        let ring = SourceRing {
-            reader,
-            fader: HoleFader::new(channels.get(), ring_rate.hz()),
-            channels: channels.get(),
-            rate_hz: ring_rate.hz(),
-            engine_rate_hz: engine_rate.hz(),
-            counters: Arc::clone(&entry.counters),
-            owed_silence_frames: 0,
-            in_underrun: false,
-            block_frames: block_frames as u64,
-            restart_from_ns: 0,
-            is_restarting: false,
-            silence_frames: 0,
-            last_filled_frames: 0,
-        };
         let mut strip = SourceStrip {
             id,
-            follower: Follower { ring, feed },
+            follower,
             block: vec![0.0; channels.get() * block_frames].into_boxed_slice(),
             chain: InsertChain::new(channels.get(), engine_rate.frames_in_ms_ceil(MAX_COMPENSATION_MS), ramp_frames),
             meter: LevelMeter::new(channels.get()),
@@ -96,41 +76,67 @@ impl Control {
             ended: false,
             lost: false,
             silent_from: FramePosition(0),
+            finished_blocks: 0,
+            is_reopening: false,
+            next: None,
         };
         strip.reserve_routes();
         Ok(Some(strip))
     }
+
+    /// The reader of a source's ring; `None` where the ring has a reader already, or the source has gone.
+    pub(super) fn build_follower(
+        &mut self,
+        id: SourceId,
+        period_frames: Option<u32>,
+    ) -> Result<Option<Follower>, CommandError> {
+        let engine_rate = self.config.sample_rate;
+        let (block_frames, quality) = (self.config.block_frames, self.config.quality);
+        let Some(entry) = self.source_mut(id) else { return Ok(None) };
+        let Some(reader) = entry.reader.take() else { return Ok(None) };
+        let channels = entry.spec.channels.get();
+        let (feed, ring_rate, least_latency_ns) = match &entry.kind {
+            Kind::Pulled(_) => (Feed::Pulled(HoleReport::default()), engine_rate, 0.0),
+            Kind::Clocked(_) => {
+                let (follower, least_ns) = make_follower(entry, engine_rate, block_frames, period_frames, quality)?;
+                (Feed::Clocked(Box::new(follower)), entry.spec.sample_rate, least_ns)
+            }
+        };
+        let ring = SourceRing {
+            reader,
+            fader: HoleFader::new(channels, ring_rate.hz()),
+            channels,
+            counters: Arc::clone(&entry.counters),
+        };
+        Ok(Some(Follower { ring, feed, least_latency_ns, sound_end: FramePosition(0) }))
+    }
 }
 
-fn make_cushion(
+/// A clocked source's follower, and the least latency that it needs, in nanoseconds.
+fn make_follower(
     entry: &SourceEntry,
     engine_rate: SampleRate,
     block_frames: usize,
     period_frames: Option<u32>,
-    latency: Latency,
-    quality: ra_dsp::Quality,
-) -> Result<Cushion, CommandError> {
+    quality: Quality,
+) -> Result<(ClockFollower, f64), CommandError> {
     let rate = entry.spec.sample_rate;
-    let two_periods = 2 * period_frames.unwrap_or(0) as usize;
-    // A step reads a whole block at once: with less than that and a period, every jitter would be an underrun.
-    let least_frames =
-        rate.frames_in_ns(engine_rate.ns_of_frames(block_frames as u64)) as usize + period_frames.unwrap_or(0) as usize;
-    let target_frames = match latency {
-        Latency::Ms(ms) => rate.frames_in_ms_ceil(ms),
-        Latency::Auto => rate.frames_in_ms_ceil(latency.nominal_ms()).max(two_periods),
-    };
-    let resampling = if rate == engine_rate {
-        None
-    } else {
-        let resampler = SteeredResampler::new(entry.spec.channels.get(), rate, engine_rate, block_frames, quality)?;
-        let n_samples = resampler.max_input_frames() * entry.spec.channels.get();
-        Some(Resampling { resampler, input: vec![0.0; n_samples].into_boxed_slice() })
-    };
-    Ok(Cushion {
-        target_frames: target_frames.max(least_frames).min(entry.ring_capacity_frames / 2),
-        grows: latency == Latency::Auto,
-        capacity_frames: entry.ring_capacity_frames,
-        primed: false,
-        resampling,
-    })
+    let resampler = SteeredResampler::new(entry.spec.channels.get(), rate, engine_rate, block_frames, quality)?;
+    let ns_of = |frames: f64, rate: SampleRate| frames / f64::from(rate.hz()) * 1e9;
+    let block_ns = ns_of(block_frames as f64, engine_rate);
+    // A block is mixed when its first frame is due: its last one must have been delivered by then, and what the filter
+    // reads behind it.
+    let trim_ns = entry.config.latency_offset_ms * 1e6;
+    let own_frames = f64::from(period_frames.unwrap_or(0)) + resampler.reach_frames() as f64 + 1.0;
+    let least_ns = block_ns + ns_of(own_frames, rate) - trim_ns;
+    let follower = ClockFollower::new(FollowerParts {
+        estimator: ClockEstimator::new(rate),
+        steering: RateSteering::new(block_ns / 1e9),
+        resampler,
+        in_hz: rate.hz(),
+        out_hz: engine_rate.hz(),
+        channels: entry.spec.channels.get(),
+        trim_ns,
+    });
+    Ok((follower, least_ns))
 }

@@ -3,6 +3,8 @@
 use ra_core::Gap;
 
 use super::bus::BusStrip;
+use super::cadence::MasterClock;
+use super::follower::Follower;
 use super::insert_chain::ChainedInsert;
 use super::strip::{Route, SourceStrip};
 
@@ -26,10 +28,16 @@ pub(crate) enum MixerCommand {
     AddBus(Box<BusStrip>),
     RemoveBus(BusId),
     AddSource(Box<SourceStrip>),
+    /// An output's clock gives the pace from now on.
+    SetMaster(Box<MasterClock>),
     /// Fades the source out on every bus within that many frames, then gives it back.
     RemoveSource(SourceId, u32),
     /// What looked like the source's end was the loss of its device: its silence since then, and from now on, is a gap.
     SetLost(SourceId),
+    /// The source's device is being opened anew: the end of its ring is not its end.
+    ExpectFollower(SourceId),
+    /// The device is open again: when the old ring has been heard, this one is.
+    ReplaceFollower(SourceId, Box<Follower>),
     AddRoute(SourceId, Box<Route>),
     /// Fades the route out, then gives it back.
     RemoveRoute(SourceId, BusId),
@@ -52,6 +60,8 @@ pub(crate) enum Retired {
     Route(Box<Route>),
     Gains(Box<[f32]>),
     Insert(Box<ChainedInsert>),
+    Master(Box<MasterClock>),
+    Follower(Box<Follower>),
 }
 
 /// What the mixer saw, for the control side to keep. Small and without heap memory.

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use ra_core::SourceState;
+use ra_core::{MasterState, SourceState};
 
 /// A counter with one writer.
 #[derive(Debug, Default)]
@@ -25,6 +25,27 @@ impl Counter {
     }
 }
 
+/// A measured value with one writer, or none yet.
+#[derive(Debug)]
+pub(crate) struct Gauge(AtomicU64);
+
+impl Default for Gauge {
+    fn default() -> Self {
+        Self(AtomicU64::new(f64::NAN.to_bits()))
+    }
+}
+
+impl Gauge {
+    pub(crate) fn set(&self, value: Option<f64>) {
+        self.0.store(value.unwrap_or(f64::NAN).to_bits(), Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<f64> {
+        let value = f64::from_bits(self.0.load(Relaxed));
+        (!value.is_nan()).then_some(value)
+    }
+}
+
 /// What the mixer counts for the engine.
 #[derive(Debug, Default)]
 pub(crate) struct EngineCounters {
@@ -38,6 +59,27 @@ pub(crate) struct EngineCounters {
     pub(crate) position: Counter,
     /// Events that found their ring full: the control side was away for very long. The counters are right all the same.
     pub(crate) lost_events: Counter,
+    /// From capture to the buses, effects included, in nanoseconds.
+    pub(crate) latency_ns: Counter,
+    /// How far the master's clock is from the monotonic one.
+    pub(crate) master_ppm: Gauge,
+    master_state: AtomicU8,
+}
+
+impl EngineCounters {
+    pub(crate) fn set_master(&self, state: MasterState, ppm: Option<f64>) {
+        self.master_state.store(state as u8, Relaxed);
+        self.master_ppm.set(ppm);
+    }
+
+    pub(crate) fn master_state(&self) -> MasterState {
+        match self.master_state.load(Relaxed) {
+            1 => MasterState::Watching,
+            2 => MasterState::Following,
+            3 => MasterState::Gone,
+            _ => MasterState::Clock,
+        }
+    }
 }
 
 /// What the mixer counts for one source.
@@ -51,6 +93,14 @@ pub(crate) struct SourceCounters {
     pub(crate) non_finite_samples: Counter,
     /// Times it ran over or under.
     pub(crate) xruns: Counter,
+    /// Stamps that its clock's estimate did not believe.
+    pub(crate) stamps_rejected: Counter,
+    /// Times that its clock was found elsewhere: frames were lost unseen.
+    pub(crate) clock_jumps: Counter,
+    /// Its clock against the monotonic one.
+    pub(crate) drift_ppm: Gauge,
+    /// Standard deviation of its stamps.
+    pub(crate) jitter_us: Gauge,
     state: AtomicU8,
 }
 

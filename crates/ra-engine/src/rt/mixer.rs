@@ -5,18 +5,21 @@ use std::sync::Arc;
 use ra_core::{BlockStamp, FramePosition, SampleRate};
 use rtrb::{Consumer, Producer};
 
+use super::block_time::BlockTime;
 use super::bus::BusStrip;
+use super::cadence::Cadence;
 use super::command::{
     BusId, COMMANDS_PER_STEP, MAX_BUSES, MAX_SOURCES, MixerCommand, MixerEvent, Retired, SourceId, StripId,
 };
 use super::counters::EngineCounters;
+use super::latency::LatencyControl;
 use super::strip::SourceStrip;
 
 /// Blocks that a mixer that woke late handles before it looks at the time again.
 pub(crate) const CATCH_UP_BLOCKS: u32 = 8;
 
 /// The mixer's fixed measures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct MixerShape {
     pub(crate) sample_rate: SampleRate,
     pub(crate) block_frames: usize,
@@ -24,7 +27,7 @@ pub(crate) struct MixerShape {
     /// Waking later than this is a gap.
     pub(crate) ring_ns: u64,
     /// From capture to the mix point, without the inserts.
-    pub(crate) latency_ns: u64,
+    pub(crate) latency: LatencyControl,
     /// Blocks between two looks at the meters.
     pub(crate) meter_blocks: u64,
 }
@@ -47,7 +50,7 @@ pub(crate) struct Mixer {
     buses: Vec<Option<Box<BusStrip>>>,
     seq: u64,
     position: FramePosition,
-    start_ns: u64,
+    cadence: Cadence,
 }
 
 /// What leaves the mixer.
@@ -79,6 +82,7 @@ impl Mixer {
     pub(crate) fn new(shape: MixerShape, ports: MixerPorts) -> Self {
         let mut buses = Vec::with_capacity(MAX_BUSES);
         buses.resize_with(MAX_BUSES, || None);
+        let cadence = Cadence::new(shape.sample_rate, shape.block_frames);
         Self {
             shape,
             outbox: Outbox { retired: ports.retired, events: ports.events, counters: ports.counters },
@@ -87,13 +91,23 @@ impl Mixer {
             buses,
             seq: 0,
             position: FramePosition(0),
-            start_ns: 0,
+            cadence,
         }
+    }
+
+    /// A source's strip.
+    pub(crate) fn source(&self, id: SourceId) -> Option<&SourceStrip> {
+        self.sources.iter().map(|source| &**source).find(|source| source.id == id)
+    }
+
+    /// From capture to the mix point at the next block, in nanoseconds.
+    pub(crate) fn latency_ns(&self) -> f64 {
+        self.shape.latency.now_ns()
     }
 
     /// Says at which monotonic time frame 0 is due.
     pub(crate) fn start_at_ns(&mut self, start_ns: u64) {
-        self.start_ns = start_ns;
+        self.cadence.start_at_ns(start_ns);
     }
 
     /// Where the next block stands.
@@ -101,9 +115,19 @@ impl Mixer {
         self.position
     }
 
-    /// When the next block is due. Absolute: positions times the rate, so that nothing adds up.
+    /// When the next block is due.
     pub(crate) fn next_deadline_ns(&self) -> u64 {
-        self.start_ns + self.shape.sample_rate.ns_of_frames(self.position.0)
+        self.cadence.next().ns
+    }
+
+    /// The time of the next block; cadence and latency move on with it.
+    fn next_time(&mut self) -> BlockTime {
+        let start = self.cadence.next();
+        let duration_ns = self.cadence.advance(self.shape.block_frames as u64);
+        let latency_ns = self.shape.latency.now_ns();
+        let latency_end_ns = self.shape.latency.advance(duration_ns);
+        let capture_rate_end = (1.0 - self.shape.latency.rate()) / self.cadence.pace();
+        BlockTime { position: self.position, start, duration_ns, latency_ns, latency_end_ns, capture_rate_end }
     }
 
     /// Handles what is due at `now_ns`: up to [`CATCH_UP_BLOCKS`] blocks, or one gap when it is later than the rings hold.
@@ -116,10 +140,10 @@ impl Mixer {
             let n_frames = self.shape.sample_rate.frames_in_ns(late_ns) / block_frames * block_frames;
             if n_frames > 0 {
                 self.position += n_frames;
+                self.cadence.skip(n_frames);
                 self.outbox.counters.late_gaps.add(1);
-                // What was captured in the gap has no place any more.
-                let from_ns = now_ns.saturating_sub(self.shape.latency_ns);
-                self.sources.iter_mut().for_each(|source| source.follower.restart_from(from_ns));
+                // What was captured for the gap has no place any more.
+                self.sources.iter_mut().for_each(|source| source.follower.restart());
             }
         }
         for _ in 0..CATCH_UP_BLOCKS {
@@ -130,35 +154,38 @@ impl Mixer {
             if now_ns - deadline_ns > block_ns {
                 self.outbox.counters.late_blocks.add(1);
             }
-            self.step_behind(self.shape.sample_rate.frames_in_ns(now_ns - deadline_ns));
+            self.step();
         }
     }
 
     /// Mixes and publishes one block.
     #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
     pub(crate) fn step(&mut self) {
-        self.step_behind(0);
-    }
-
-    /// As [`Mixer::step`], by a mixer that is that late: so much more waits in the rings of clocked sources.
-    fn step_behind(&mut self, behind_frames: u64) {
         self.take_commands();
-        let latency_ns = self.align_paths();
-        let stamp = BlockStamp {
-            seq: self.seq,
-            position: self.position,
-            capture_ns: self.next_deadline_ns().saturating_sub(latency_ns),
-        };
-        let Mixer { sources, buses, outbox, .. } = self;
+        let insert_ns = self.align_paths();
+        let time = self.next_time();
+        let latency_ns = time.latency_ns as u64 + insert_ns;
+        let stamp =
+            BlockStamp { seq: self.seq, position: self.position, capture_ns: time.start.ns.saturating_sub(latency_ns) };
+        let Mixer { sources, buses, outbox, shape, cadence, .. } = self;
+        let mut least_slack_ns = f64::INFINITY;
         for source in sources.iter_mut() {
             let id = source.id;
-            let ended = source
-                .mix(stamp.position, behind_frames, buses, &mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
+            let ended = source.mix(&time, buses, &mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
             if ended {
                 outbox.report(MixerEvent::SourceEnded(id));
             }
+            if let Some(slack_ns) = source.slack_ns() {
+                least_slack_ns = least_slack_ns.min(slack_ns);
+            }
             source.sweep(&mut |retired| outbox.retire(retired));
         }
+        if least_slack_ns.is_finite() {
+            shape.latency.observe(least_slack_ns, time.duration_ns);
+        }
+        outbox.counters.latency_ns.set(latency_ns);
+        let (master, ppm) = cadence.master_state();
+        outbox.counters.set_master(master, ppm);
         for bus in buses.iter_mut().flatten() {
             bus.publish(&stamp, &mut |retired| outbox.retire(retired));
         }
@@ -202,10 +229,11 @@ impl Mixer {
 
     /// Whether every clocked source has given its last frame; pulled ones could go on for ever.
     pub(crate) fn clocked_tails_are_mixed(&self) -> bool {
-        self.sources.iter().all(|source| source.ended || source.is_pulled())
+        let is_mixed = |source: &SourceStrip| source.ended || source.is_pulled() || source.is_between_rings();
+        self.sources.iter().all(|source| is_mixed(source))
     }
 
-    /// Makes all paths equally late, whatever their effects delay; returns what it is from capture to the bus, in all.
+    /// Makes all paths equally late, whatever their effects delay; returns what that adds, in nanoseconds.
     fn align_paths(&mut self) -> u64 {
         let source_frames = self.sources.iter().map(|source| source.chain.latency_frames()).max().unwrap_or(0);
         let bus_frames = self.buses.iter().flatten().map(|bus| bus.chain.latency_frames()).max().unwrap_or(0);
@@ -215,7 +243,7 @@ impl Mixer {
         for bus in self.buses.iter_mut().flatten() {
             bus.chain.be_as_late_as(bus_frames);
         }
-        self.shape.latency_ns + self.shape.sample_rate.ns_of_frames((source_frames + bus_frames) as u64)
+        self.shape.sample_rate.ns_of_frames((source_frames + bus_frames) as u64)
     }
 
     fn take_commands(&mut self) {
@@ -262,9 +290,16 @@ impl Mixer {
             }
             MixerCommand::AddSource(source) => {
                 if self.sources.len() < self.sources.capacity() {
+                    let nobody_listens = self.sources.iter().all(|source| !source.is_followed());
+                    self.shape.latency.need(source.follower.least_latency_ns, nobody_listens);
                     self.sources.push(source);
                 } else {
                     self.outbox.retire(Retired::Source(source));
+                }
+            }
+            MixerCommand::SetMaster(master) => {
+                if let Some(old) = self.cadence.set_master(master) {
+                    self.outbox.retire(Retired::Master(old));
                 }
             }
             MixerCommand::RemoveSource(id, ramp_frames) => {
@@ -275,7 +310,28 @@ impl Mixer {
             MixerCommand::SetLost(id) => {
                 if let Some(source) = self.source_mut(id) {
                     source.lost = true;
+                    source.is_reopening = false;
                     source.follower.ring.counters.xruns.add(1);
+                }
+            }
+            MixerCommand::ExpectFollower(id) => {
+                if let Some(source) = self.source_mut(id) {
+                    source.is_reopening = true;
+                }
+            }
+            MixerCommand::ReplaceFollower(id, follower) => {
+                let least_ns = follower.least_latency_ns;
+                let refused = match self.source_mut(id) {
+                    Some(source) => {
+                        source.is_reopening = false;
+                        source.follower.ring.counters.xruns.add(1);
+                        source.next.replace(follower)
+                    }
+                    None => Some(follower),
+                };
+                self.shape.latency.need(least_ns, false);
+                if let Some(follower) = refused {
+                    self.outbox.retire(Retired::Follower(follower));
                 }
             }
             MixerCommand::AddRoute(id, route) => match self.source_mut(id) {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use ra_core::{FramePosition, Gap, GapReason};
 use ra_dsp::{GainMatrix, LevelMeter, SharedLevels};
 
+use super::block_time::BlockTime;
 use super::bus::BusStrip;
+use super::clocked::ClockFollower;
 use super::command::{BusId, MAX_ROUTES, Retired, SourceId};
-use super::follower::Follower;
+use super::follower::{Feed, Follower};
 use super::insert_chain::InsertChain;
 
 /// Where a source goes, and by which gains.
@@ -35,6 +37,12 @@ pub(crate) struct SourceStrip {
     pub(crate) lost: bool,
     /// Where its sound has ended.
     pub(crate) silent_from: FramePosition,
+    /// Blocks since its ring ran out for good.
+    pub(crate) finished_blocks: usize,
+    /// Its device is being opened anew: the end of its ring is not its end.
+    pub(crate) is_reopening: bool,
+    /// Heard when the follower that is there has nothing left.
+    pub(crate) next: Option<Box<Follower>>,
 }
 
 impl SourceStrip {
@@ -47,23 +55,30 @@ impl SourceStrip {
     /// Takes one block from the source and adds it to its buses. Returns whether the source ended in this block.
     pub(crate) fn mix(
         &mut self,
-        position: FramePosition,
-        behind_frames: u64,
+        time: &BlockTime,
         buses: &mut [Option<Box<BusStrip>>],
         report: &mut dyn FnMut(Gap),
     ) -> bool {
-        let ended_now = self.follower.next_block(&mut self.block, position, behind_frames, report) && !self.ended;
+        let is_finished = self.follower.next_block(&mut self.block, time, report);
+        if is_finished {
+            if self.finished_blocks == 0 {
+                self.silent_from = self.follower.sound_end;
+            }
+            self.finished_blocks = self.finished_blocks.saturating_add(1);
+        }
+        let ended_now = is_finished && !self.ended && !self.is_reopening && self.next.is_none();
         if ended_now {
             self.ended = true;
-            self.silent_from = position + self.follower.ring.last_filled_frames;
             self.follower.ring.counters.set_ended();
         }
         if self.lost && self.ended {
-            let end = position + (self.block.len() / self.follower.ring.channels) as u64;
+            let end = time.position + (self.block.len() / self.follower.ring.channels) as u64;
             let n_frames = end.frames_since(self.silent_from);
             self.follower.ring.counters.inserted_frames.add(n_frames);
-            report(Gap { at_frame: self.silent_from, n_frames, reason: GapReason::DeviceLost });
-            self.silent_from = end;
+            if n_frames > 0 {
+                report(Gap { at_frame: self.silent_from, n_frames, reason: GapReason::DeviceLost });
+                self.silent_from = end;
+            }
         }
         self.chain.process(&mut self.block);
         self.meter.process(&self.block);
@@ -92,11 +107,26 @@ impl SourceStrip {
 
     /// Frames that are still on their way to the buses when the ring is empty.
     pub(crate) fn tail_frames(&self) -> usize {
-        self.chain.path_frames() + self.follower.latency_frames()
+        self.chain.path_frames() + self.follower.tail_frames()
     }
 
     pub(crate) fn is_pulled(&self) -> bool {
-        matches!(self.follower.feed, super::follower::Feed::Pulled)
+        matches!(self.follower.feed, Feed::Pulled(_))
+    }
+
+    /// Whether its ring has run out while its device is opened anew.
+    pub(crate) fn is_between_rings(&self) -> bool {
+        self.is_reopening && self.finished_blocks > 0
+    }
+
+    /// Whether it has a clock of its own, and sounds.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.follower.clocked().is_some_and(ClockFollower::is_reading)
+    }
+
+    /// How much sooner than it had to its newest frame was there, in the last block.
+    pub(crate) fn slack_ns(&self) -> Option<f64> {
+        self.follower.clocked().and_then(ClockFollower::slack_ns)
     }
 
     /// Lets every route fade to silence.
@@ -107,9 +137,19 @@ impl SourceStrip {
         }
     }
 
-    /// Hands a route that has faded out to `retire`; at most one a block.
+    /// Hands a route that has faded out to `retire`, at most one a block, and a follower that has nothing left.
     pub(crate) fn sweep(&mut self, retire: &mut dyn FnMut(Retired)) {
         self.chain.sweep(retire);
+        let block_frames = self.block.len() / self.follower.ring.channels;
+        // What is still in its resampler is heard first.
+        if self.finished_blocks * block_frames > self.follower.tail_frames()
+            && let Some(mut next) = self.next.take()
+        {
+            std::mem::swap(&mut self.follower, &mut *next);
+            self.follower.continue_from(self.silent_from);
+            self.finished_blocks = 0;
+            retire(Retired::Follower(next));
+        }
         if let Some(at) = self.routes.iter().position(|route| route.removing && route.matrix.is_silent()) {
             retire(Retired::Route(self.routes.remove(at)));
         }

@@ -20,6 +20,8 @@ pub struct InputWriter {
     position: FramePosition,
     n_accepted: u64,
     n_refused: u64,
+    /// A break was marked, and no stamp has told it yet.
+    is_after_break: bool,
     counters: Arc<InputCounters>,
 }
 
@@ -31,7 +33,16 @@ impl InputWriter {
         frames: FrameSize,
         counters: Arc<InputCounters>,
     ) -> Self {
-        Self { samples, stamps, frames, position: FramePosition(0), n_accepted: 0, n_refused: 0, counters }
+        Self {
+            samples,
+            stamps,
+            frames,
+            position: FramePosition(0),
+            n_accepted: 0,
+            n_refused: 0,
+            is_after_break: false,
+            counters,
+        }
     }
 
     /// Frames that the ring can take now; the reader may make it more before the answer is used, never less.
@@ -92,7 +103,8 @@ impl InputWriter {
     fn stamp(&mut self, capture_ns: u64, n_frames: usize) {
         self.n_accepted = self.n_accepted.wrapping_add(n_frames as u64);
         self.counters.store_accepted(self.n_accepted);
-        let stamp = PeriodStamp { position: self.position, n_frames: n_frames as u64, capture_ns };
+        let is_after_break = std::mem::take(&mut self.is_after_break);
+        let stamp = PeriodStamp { position: self.position, n_frames: n_frames as u64, capture_ns, is_after_break };
         let pushed = self.stamps.push(stamp);
         debug_assert!(pushed.is_ok(), "room for the stamp was checked, and only this end takes room");
     }
@@ -131,5 +143,10 @@ impl PeriodInput for InputWriter {
         }
         self.position += n_offered as u64;
         n_taken
+    }
+
+    /// The next stamp that finds room tells it.
+    fn mark_break(&mut self) {
+        self.is_after_break = true;
     }
 }

@@ -5,6 +5,8 @@ use ra_dsp::{DspError, GainMatrix, MonoLaw, Quality, SteeredResampler, routing_g
 
 /// Frames that the resampler gives at a time.
 pub(super) const CHUNK_FRAMES: usize = 128;
+/// The rate of a device that nobody follows.
+const NOMINAL: f64 = 1.0;
 
 /// Converts blocks, in order. May allocate: it runs on the sink's thread.
 pub(super) struct Adapter {
@@ -22,8 +24,8 @@ struct Router {
 
 struct Rates {
     // The device's clock is its own, and nobody follows it yet: at equal rates the cushion runs full or dry in the end,
-    // which is counted. Following it is a later issue's: its estimate goes into `set_ratio_correction` here, and then
-    // there is a resampler at equal rates too.
+    // which is counted. Following it is a later issue's: its rate goes into `process` here, and then there is a resampler
+    // at equal rates too.
     resampler: SteeredResampler,
     channels: usize,
     pending: Vec<f32>,
@@ -44,10 +46,12 @@ impl Adapter {
         let rates = if bus.sample_rate == device.sample_rate {
             None
         } else {
+            let resampler = SteeredResampler::new(n_out, bus.sample_rate, device.sample_rate, CHUNK_FRAMES, quality)?;
             Some(Rates {
-                resampler: SteeredResampler::new(n_out, bus.sample_rate, device.sample_rate, CHUNK_FRAMES, quality)?,
                 channels: n_out,
-                pending: Vec::new(),
+                // The silence before the first frame, which its filter reaches back to.
+                pending: vec![0.0; resampler.reach_frames() * n_out],
+                resampler,
                 chunk: vec![0.0; CHUNK_FRAMES * n_out],
                 converted: Vec::new(),
             })
@@ -71,9 +75,8 @@ impl Adapter {
     pub(super) fn tail(&mut self) -> Result<&[f32], DspError> {
         match &mut self.rates {
             Some(rates) => {
-                // Its delay, a chunk that is not full, and what the chunk takes in.
-                let n_frames =
-                    rates.resampler.max_input_frames() * (2 + rates.resampler.latency_frames() / CHUNK_FRAMES);
+                // What its filter reaches ahead for, and a chunk that is not full.
+                let n_frames = rates.resampler.reach_frames() + rates.resampler.input_frames_next(NOMINAL) + 1;
                 let silence = vec![0.0; n_frames * rates.channels];
                 rates.resample(&silence)
             }
@@ -99,9 +102,9 @@ impl Rates {
         self.converted.clear();
         let mut n_used = 0;
         loop {
-            let n_next = self.resampler.input_frames_next() * self.channels;
+            let n_next = self.resampler.input_frames_next(NOMINAL) * self.channels;
             let Some(input) = self.pending.get(n_used..n_used + n_next) else { break };
-            self.resampler.process(input, &mut self.chunk)?;
+            self.resampler.process(input, NOMINAL, &mut self.chunk)?;
             self.converted.extend_from_slice(&self.chunk);
             n_used += n_next;
         }
@@ -148,10 +151,9 @@ mod tests {
             out.extend_from_slice(adapter.convert(&samples).unwrap());
         }
         out.extend_from_slice(adapter.tail().unwrap());
-        let delay = adapter.rates.as_ref().unwrap().resampler.latency_frames();
-        assert!(out.len() / 2 >= 48_000 + delay, "{} frames", out.len() / 2);
+        assert!(out.len() / 2 >= 48_000, "{} frames", out.len() / 2);
         for i in 1_000..47_000 {
-            let (left, right) = (out[2 * (i + delay)], out[2 * (i + delay) + 1]);
+            let (left, right) = (out[2 * i], out[2 * i + 1]);
             assert_eq!(left, right);
             assert!((f64::from(left) - tone(i, 48_000.0)).abs() < 1e-4, "frame {i}: {left}");
         }

@@ -27,17 +27,26 @@ pub(crate) struct Segments {
 
 impl Segments {
     /// The most frames in a segment: bounds the rounding of recurrences that run along it.
-    pub(crate) const MAX_FRAMES: usize = 256;
+    pub(crate) const MAX_FRAMES: usize = 1024;
 
     /// How far a frame may be off the straight line, in seconds: −138 dB of phase at 20 kHz.
     const STRAIGHT_S: f64 = 1e-12;
 
-    pub(crate) fn new(clock: ClockModel, rate: SampleRate, opened: RoomTime, first: u64, n_frames: usize) -> Self {
+    /// The segments of `n_frames` frames from `first` on, which stands at `start`.
+    pub(crate) fn new(
+        (clock, rate, opened): (ClockModel, SampleRate, RoomTime),
+        (first, start): (u64, RoomTime),
+        n_frames: usize,
+    ) -> Self {
         // The sagitta of an arc of T seconds is curvature * T² / 8.
         let straight_s = (8.0 * Self::STRAIGHT_S / clock.wander_per_s()).sqrt();
         let max_frames = (straight_s * f64::from(rate.hz())).clamp(1.0, Self::MAX_FRAMES as f64) as u64;
-        let start = clock.frame_time(first, rate, opened);
         Self { clock, rate, opened, next: first, end: first + n_frames as u64, start, max_frames }
+    }
+
+    /// When the first frame behind the segments that were given stands.
+    pub(crate) fn end(&self) -> RoomTime {
+        self.start
     }
 }
 
@@ -75,7 +84,8 @@ mod tests {
             ClockModel { ppm: 50.0, thermal_ppm: 100.0, thermal_period_s: 0.5, step_ppm: 5_000.0, step_at_s: 77.4 },
         ] {
             let mut n = 5;
-            for segment in Segments::new(clock, rate, opened, n, 20_000) {
+            let first = (n, clock.frame_time(n, rate, opened));
+            for segment in Segments::new((clock, rate, opened), first, 20_000) {
                 for i in 0..segment.n_frames {
                     let t = segment.start.plus_s(i as f64 * segment.step_s);
                     let truth = clock.frame_time(n, rate, opened);

@@ -80,15 +80,41 @@ fn product_mod_1(a: f64, b: f64) -> f64 {
     (product - product.floor()) + error
 }
 
-/// A phasor that starts exact in every segment and is turned from frame to frame: 256 turns lose 15 digits' last two.
+/// Frames of a tone that are computed side by side.
+const LANES: usize = 8;
+
+/// A sine that starts exact in every segment and goes on by `s[n + 8] = 2·cos(8θ)·s[n] − s[n − 8]`: eight recurrences
+/// side by side, so that no frame waits for the one before it. Over a segment's 128 rounds the rounding grows to some
+/// 1e-12 of the amplitude at most: with the square of their number, where the angle is small.
 fn fill_tone(hz: f64, amplitude: f64, segment: &Segment, out: &mut [f32]) {
     let cycles = product_mod_1(hz, segment.start.whole_s() as f64) + hz * segment.start.frac_s();
     let (sin, cos) = (TAU * (cycles - cycles.floor())).sin_cos();
-    let (mut sin, mut cos) = (amplitude * sin, amplitude * cos);
-    let (turn_sin, turn_cos) = (TAU * hz * segment.step_s).sin_cos();
-    for sample in out {
-        *sample = sin as f32;
-        (sin, cos) = (sin * turn_cos + cos * turn_sin, cos * turn_cos - sin * turn_sin);
+    let (mut turn_sin, mut turn_cos) = (TAU * hz * segment.step_s).sin_cos();
+    // The first sixteen frames: each half is the one before it, turned on.
+    let (mut sines, mut cosines) = ([amplitude * sin; 2 * LANES], [amplitude * cos; 2 * LANES]);
+    let mut width = 1;
+    let mut doubled_cos = 0.0;
+    while width < 2 * LANES {
+        for i in 0..width {
+            (sines[i + width], cosines[i + width]) =
+                (sines[i] * turn_cos + cosines[i] * turn_sin, cosines[i] * turn_cos - sines[i] * turn_sin);
+        }
+        doubled_cos = 2.0 * turn_cos; // in the last round: of the angle of LANES frames
+        (turn_sin, turn_cos) = (2.0 * turn_sin * turn_cos, (turn_cos - turn_sin) * (turn_cos + turn_sin));
+        width *= 2;
+    }
+    let mut now: [f64; LANES] = std::array::from_fn(|i| sines[i]);
+    let mut next: [f64; LANES] = std::array::from_fn(|i| sines[i + LANES]);
+    let mut chunks = out.chunks_exact_mut(LANES);
+    for chunk in &mut chunks {
+        for (sample, value) in chunk.iter_mut().zip(now) {
+            *sample = value as f32;
+        }
+        let after: [f64; LANES] = std::array::from_fn(|i| doubled_cos * next[i] - now[i]);
+        (now, next) = (next, after);
+    }
+    for (sample, value) in chunks.into_remainder().iter_mut().zip(now) {
+        *sample = value as f32;
     }
 }
 

@@ -1,0 +1,342 @@
+//! Follows a source that runs on a clock of its own: finds out when its frames were captured, and reads them at the rate
+//! and the place that put each sound where it belongs on the mix timeline.
+//!
+//! Positions are the source's own, as its stamps count them. What the source did not deliver in time is a faded hole, and
+//! frames that come after their time are dropped: the timeline moves for nobody.
+
+use ra_core::{FramePosition, GapReason, Ppm, SourceState};
+use ra_dsp::{ClockEstimator, Observation, RateSteering, SteeredResampler};
+
+use super::block_time::BlockTime;
+use super::hole_report::HoleReport;
+use super::source_ring::{Report, SourceRing};
+
+/// How long silence runs through the resampler before it is let go of, beyond its own reach, in milliseconds: the fade at
+/// a hole's start.
+const CLOSING_MS: f64 = 2.0;
+
+/// What a follower is made of, on the control side.
+pub(crate) struct FollowerParts {
+    pub(crate) estimator: ClockEstimator,
+    pub(crate) steering: RateSteering,
+    pub(crate) resampler: SteeredResampler,
+    pub(crate) in_hz: u32,
+    pub(crate) out_hz: u32,
+    pub(crate) channels: usize,
+    /// How much later than the engine's latency says this source is to sound, in nanoseconds.
+    pub(crate) trim_ns: f64,
+}
+
+/// One clocked source's reader.
+pub(crate) struct ClockFollower {
+    estimator: ClockEstimator,
+    steering: RateSteering,
+    resampler: SteeredResampler,
+    /// A block's input.
+    input: Box<[f32]>,
+    in_hz: f64,
+    /// Input frames per output frame at the nominal rates.
+    nominal_step: f64,
+    trim_ns: f64,
+    /// [`BlockTime::capture_rate_end`] of the last block.
+    capture_rate: f64,
+    phase: Phase,
+    /// The first frame of what the estimator follows now; older ones belong to a clock that is not known any more.
+    segment_start: i64,
+    /// The place behind the last frame that went into the resampler.
+    end_position: i64,
+    /// The place behind the last frame that has arrived.
+    newest_end: i64,
+    closing_frames: i64,
+    holes: HoleReport,
+    sound_end: FramePosition,
+    /// Why there is no sound, where there is none.
+    hole_reason: GapReason,
+    reading: Option<Reading>,
+    slack_ns: Option<f64>,
+}
+
+/// Where the reading stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// Silent, until there is sound that is due.
+    Waiting,
+    /// Following the estimate.
+    Reading,
+    /// The timeline goes on elsewhere: reads what is left up to `sound_until`, fades, and waits from `silent_until` on.
+    Leaving { sound_until: i64, silent_until: i64 },
+}
+
+/// What sounds at a block's first frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) frame: i64,
+    pub(crate) fraction: f64,
+    /// Frames read per nominal frame, on average over the block.
+    pub(crate) rate_factor: f64,
+}
+
+impl ClockFollower {
+    // rt-lint: control-side
+    pub(crate) fn new(parts: FollowerParts) -> Self {
+        let reach_frames = parts.resampler.reach_frames() as i64;
+        let fade_frames = (CLOSING_MS * f64::from(parts.in_hz) / 1000.0).ceil() as i64;
+        Self {
+            input: vec![0.0; parts.resampler.max_input_frames() * parts.channels].into_boxed_slice(),
+            estimator: parts.estimator,
+            steering: parts.steering,
+            resampler: parts.resampler,
+            in_hz: f64::from(parts.in_hz),
+            nominal_step: f64::from(parts.in_hz) / f64::from(parts.out_hz),
+            trim_ns: parts.trim_ns,
+            capture_rate: 1.0,
+            phase: Phase::Waiting,
+            segment_start: 0,
+            end_position: 0,
+            newest_end: 0,
+            closing_frames: fade_frames + 2 * reach_frames,
+            holes: HoleReport::default(),
+            sound_end: FramePosition(0),
+            hole_reason: GapReason::Underrun,
+            reading: None,
+            slack_ns: None,
+        }
+    }
+
+    /// Sees what has arrived.
+    pub(crate) fn poll(&mut self, ring: &mut SourceRing) {
+        let Self { estimator, phase, segment_start, newest_end, end_position, closing_frames, hole_reason, .. } = self;
+        let mut segment_begins = |at: i64| {
+            *segment_start = at;
+            *hole_reason = GapReason::NotCaptured;
+            if *phase == Phase::Reading {
+                let silent_until = at.max(*end_position) + *closing_frames;
+                *phase = Phase::Leaving { sound_until: at, silent_until };
+            }
+        };
+        ring.reader.poll_stamps(&mut |stamp| {
+            if stamp.is_after_break {
+                estimator.mark_break();
+                segment_begins(stamp.position.0 as i64);
+            }
+            *newest_end = (stamp.position.0 + stamp.n_frames) as i64;
+            if let Observation::Jumped { from_position, .. } =
+                estimator.observe(stamp.position, stamp.n_frames, stamp.capture_ns)
+            {
+                segment_begins(from_position.0 as i64);
+            }
+        });
+        let counts = self.estimator.counts();
+        let counters = &ring.counters;
+        counters.stamps_rejected.set(counts.outliers);
+        counters.clock_jumps.set(counts.jumps);
+        counters.drift_ppm.set(self.estimator.drift().map(|Ppm(ppm)| ppm));
+        counters.jitter_us.set(self.estimator.is_locked().then(|| self.estimator.jitter_sigma_us()));
+    }
+
+    /// Fills `out` with what was captured for the block at `time`.
+    pub(crate) fn next_block(&mut self, ring: &mut SourceRing, out: &mut [f32], time: &BlockTime, report: Report<'_>) {
+        self.reading = None;
+        self.slack_ns = None;
+        self.sound_end = time.position;
+        if self.phase == Phase::Waiting && !self.try_start(ring, time) {
+            out.fill(0.0);
+            self.tell_waiting(ring, time, report);
+            return;
+        }
+        // Whole frames apart from the fraction: after months, one number would not hold both.
+        let lead = self.resampler.lead_frames();
+        let (frame, fraction) = (self.end_position - lead.ceil() as i64, lead.ceil() - lead);
+        let rate_end = self.next_rate(time, frame, fraction);
+        let rate_start = self.resampler.rate();
+        let rate_factor = (rate_start / self.capture_rate + rate_end / time.capture_rate_end) / 2.0;
+        self.capture_rate = time.capture_rate_end;
+        self.reading = Some(Reading { frame, fraction, rate_factor });
+        let n_frames = self.resampler.input_frames_next(rate_end);
+        let step = self.nominal_step * rate_start;
+        let mix_position = MixPosition { block: time.position.0 as f64, frame, fraction, step };
+        self.fill_input(ring, n_frames, &mix_position, report);
+        let input = &self.input[..n_frames * ring.channels];
+        if self.resampler.process(input, rate_end, out).is_err() {
+            // Only for blocks of another length, which are not asked for above.
+            out.fill(0.0);
+        }
+        self.end_position += n_frames as i64;
+        match self.phase {
+            Phase::Leaving { silent_until, .. } if self.end_position >= silent_until => self.phase = Phase::Waiting,
+            Phase::Reading => {
+                let spare_frames = (self.newest_end - self.end_position) as f64;
+                self.slack_ns = Some(spare_frames / self.in_hz * 1e9);
+            }
+            Phase::Leaving { .. } | Phase::Waiting => {}
+        }
+    }
+
+    /// Begins to read, where sound is due in this block.
+    fn try_start(&mut self, ring: &SourceRing, time: &BlockTime) -> bool {
+        let begin = time.capture_start().minus_ns(self.trim_ns);
+        let end = time.capture_end().minus_ns(self.trim_ns);
+        let (Some(first), Some(last)) =
+            (self.estimator.frame_at(begin.ns, begin.fraction_ns), self.estimator.frame_at(end.ns, end.fraction_ns))
+        else {
+            return false;
+        };
+        let reach_frames = self.resampler.reach_frames() as i64;
+        if ring.reader.is_finished() || last.frame + reach_frames < self.segment_start {
+            return false;
+        }
+        let rate_factor = self.estimator.rate_factor();
+        self.capture_rate = time.capture_rate_end;
+        self.resampler.restart(first.fraction, rate_factor * self.capture_rate);
+        self.steering.start(rate_factor);
+        self.end_position = first.frame - reach_frames;
+        self.phase = Phase::Reading;
+        true
+    }
+
+    /// The rate at this block's end that brings the reading to where it should be.
+    fn next_rate(&mut self, time: &BlockTime, frame: i64, fraction: f64) -> f64 {
+        let as_before = self.resampler.rate() / self.capture_rate * time.capture_rate_end;
+        if self.phase != Phase::Reading {
+            return as_before;
+        }
+        let begin = time.capture_start().minus_ns(self.trim_ns);
+        let Some(target) = self.estimator.frame_at(begin.ns, begin.fraction_ns) else {
+            return as_before;
+        };
+        let error_s = ((target.frame - frame) as f64 + (target.fraction - fraction)) / self.in_hz;
+        let rate_factor = self.estimator.rate_factor();
+        // What the engine moves by itself is known, and needs no smoothing.
+        self.steering.next(error_s, rate_factor, self.estimator.age_s()) * time.capture_rate_end
+    }
+
+    /// Puts the next `n_frames` into `input`: sound where there is some for its place, else a hole.
+    fn fill_input(&mut self, ring: &mut SourceRing, n_frames: usize, mix: &MixPosition, report: Report<'_>) {
+        let channels = ring.channels;
+        let sound_until = match self.phase {
+            Phase::Leaving { sound_until, .. } => sound_until,
+            Phase::Waiting | Phase::Reading => i64::MAX,
+        };
+        let mut done = 0;
+        // A round reads frames, drops some or steps over a gap: bounded by the block's length.
+        for _ in 0..2 * n_frames + 2 {
+            if done == n_frames {
+                return;
+            }
+            let wanted = self.end_position + done as i64;
+            let most = n_frames - done;
+            let next = ring.reader.position().0 as i64;
+            let mut reason = self.hole_reason;
+            let n_silent = if wanted >= sound_until {
+                most
+            } else if next < wanted {
+                // Too late for its place.
+                let late = usize::try_from(wanted - next).unwrap_or(usize::MAX);
+                if ring.reader.discard(late) > 0 || ring.reader.take_gap().is_some() {
+                    continue;
+                }
+                most
+            } else if next > wanted {
+                if wanted >= self.segment_start {
+                    // Counted by the ring: it had no room for them.
+                    reason = GapReason::Overrun;
+                }
+                most.min(usize::try_from(next - wanted).unwrap_or(usize::MAX))
+            } else {
+                let left = most.min(usize::try_from(sound_until - wanted).unwrap_or(usize::MAX));
+                let n_read = ring.read_sound(&mut self.input[done * channels..(done + left) * channels]);
+                if n_read > 0 {
+                    self.holes.sounding();
+                    self.hole_reason = GapReason::Underrun;
+                    done += n_read;
+                    self.sound_end = mix.frame_of(wanted + n_read as i64);
+                    continue;
+                }
+                if ring.reader.take_gap().is_some() {
+                    continue;
+                }
+                most
+            };
+            let hole = &mut self.input[done * channels..(done + n_silent) * channels];
+            if ring.counters.state() == SourceState::Opening {
+                hole.fill(0.0);
+            } else {
+                ring.fader.hole(hole);
+                if !ring.is_finished() {
+                    let (from, to) = (mix.of(wanted), mix.of(wanted + n_silent as i64));
+                    self.holes.silent(from, to, reason, &ring.counters, report);
+                }
+            }
+            done += n_silent;
+        }
+        // Out of rounds, which the bound above makes impossible: silence is better than old sound.
+        self.input[done * channels..n_frames * channels].fill(0.0);
+    }
+
+    /// Tells a block in which nothing was read.
+    fn tell_waiting(&mut self, ring: &SourceRing, time: &BlockTime, report: Report<'_>) {
+        if ring.counters.state() != SourceState::Live || ring.is_finished() {
+            return;
+        }
+        // None: nothing is missing since the timeline jumped.
+        let Some(from) = self.holes.open_end() else { return };
+        let to = (time.position + self.resampler.output_frames() as u64).0 as f64;
+        self.holes.silent(from as f64, to, self.hole_reason, &ring.counters, report);
+    }
+
+    /// The sound before this follower's own ended at `silent_from`.
+    pub(crate) fn continue_from(&mut self, silent_from: FramePosition) {
+        self.holes.open_at(silent_from);
+        self.hole_reason = GapReason::NotCaptured;
+    }
+
+    /// The timeline has jumped.
+    pub(crate) fn restart(&mut self) {
+        self.phase = Phase::Waiting;
+        self.holes.sounding();
+    }
+
+    /// Where the sound of the last block ended; a hole that follows it and has been told counts as told.
+    pub(crate) fn sound_end(&self) -> FramePosition {
+        self.holes.open_end().map_or(self.sound_end, |told| self.sound_end.max(FramePosition(told)))
+    }
+
+    /// What sounded at the first frame of the last block; `None`: silence.
+    pub(crate) fn reading(&self) -> Option<Reading> {
+        self.reading
+    }
+
+    /// How much sooner than it had to the newest frame was there, in the last block; negative: too late.
+    pub(crate) fn slack_ns(&self) -> Option<f64> {
+        self.slack_ns
+    }
+
+    /// Whether its sound runs into the mix now.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.phase == Phase::Reading
+    }
+
+    /// What is still in the resampler when the ring is empty, in the engine's frames.
+    pub(crate) fn tail_frames(&self) -> usize {
+        (2.0 * self.resampler.latency_out_frames()).ceil() as usize + 1
+    }
+}
+
+/// Where input frames stand in the mix, in frames of the mix, reckoned along one block's own rate.
+struct MixPosition {
+    block: f64,
+    /// What sounds at the block's first frame.
+    frame: i64,
+    fraction: f64,
+    step: f64,
+}
+
+impl MixPosition {
+    fn of(&self, frame: i64) -> f64 {
+        self.block + ((frame - self.frame) as f64 - self.fraction) / self.step
+    }
+
+    fn frame_of(&self, frame: i64) -> FramePosition {
+        FramePosition(self.of(frame).max(0.0).round() as u64)
+    }
+}

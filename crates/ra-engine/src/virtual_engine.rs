@@ -1,0 +1,139 @@
+//! The simulation's driver: mixer, control logic and clocked sources in virtual time, in one thread.
+
+use ra_core::{Clock, FramePosition, Sink, Stats};
+
+use crate::offline::OfflineEngine;
+use crate::rt::command::SourceId;
+use crate::{AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineError, SinkConfig, SourceConfig};
+
+/// An engine whose time goes on only when it is stepped.
+///
+/// Before each step, the caller lets its clocked sources deliver what is due by [`VirtualEngine::next_deadline_ns`]; then
+/// the step mixes one block exactly as the audio thread would have at that time, and the control side looks after its
+/// sources. The same deliveries give the same bytes.
+pub struct VirtualEngine {
+    engine: OfflineEngine,
+    /// In the order in which they were added.
+    sources: Vec<SourceId>,
+    latency_ns: f64,
+    steps: u64,
+    steps_per_tick: u64,
+}
+
+/// What of a clocked source sounds at the first frame of a block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SourceReading {
+    /// The source's own frame, as its stamps count them; before its first one, negative.
+    pub frame: i64,
+    /// How far behind that frame, 0 to 1.
+    pub fraction: f64,
+    /// Frames read per nominal frame on average over the block: 1 + drift.
+    pub rate_factor: f64,
+}
+
+impl VirtualEngine {
+    /// The virtual time of frame 0, in nanoseconds: late enough for stamps of times before it.
+    pub const ORIGIN_NS: u64 = 3_600_000_000_000;
+
+    /// How often the control side is ticked, in seconds, as in real time.
+    const TICK_S: f64 = 0.02;
+
+    /// An engine at frame 0.
+    ///
+    /// # Errors
+    /// [`EngineError`] when a setting is out of range.
+    pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
+        let block_s = config.block_frames as f64 / f64::from(config.sample_rate.hz());
+        Ok(Self {
+            engine: OfflineEngine::starting_at_ns(config, Self::ORIGIN_NS)?,
+            sources: Vec::new(),
+            latency_ns: 0.0,
+            steps: 0,
+            steps_per_tick: ((Self::TICK_S / block_s).round() as u64).max(1),
+        })
+    }
+
+    /// Makes a bus.
+    ///
+    /// # Errors
+    /// [`CommandError`]; nothing has changed then.
+    pub fn add_bus(&mut self, config: BusConfig) -> Result<(), CommandError> {
+        self.engine.add_bus(config)
+    }
+
+    /// Adds a source of either kind. A clocked one is started right here.
+    ///
+    /// # Errors
+    /// [`CommandError`], the source's own error when it can't be started.
+    pub fn add_source(&mut self, config: SourceConfig, source: impl Into<AnySource>) -> Result<(), CommandError> {
+        let id = self.engine.control.next_source_id();
+        self.engine.add_any_source(config, source.into())?;
+        self.sources.push(id);
+        Ok(())
+    }
+
+    /// Adds a sink; it is served behind every step.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the sink's own error when it can't be opened.
+    pub fn add_sink(&mut self, config: SinkConfig, sink: Box<dyn Sink>) -> Result<(), CommandError> {
+        self.engine.add_sink(config, sink)
+    }
+
+    /// A reader of a bus, or of `source:NAME`: one source, aligned and unmixed.
+    ///
+    /// # Errors
+    /// [`CommandError::UnknownBus`] or [`CommandError::UnknownSource`].
+    pub fn subscribe(&mut self, from: &str) -> Result<BusReader, CommandError> {
+        self.engine.subscribe(from)
+    }
+
+    /// When the next block is due, in virtual monotonic nanoseconds.
+    pub fn next_deadline_ns(&self) -> u64 {
+        self.engine.mixer.next_deadline_ns()
+    }
+
+    /// Where the next block stands on the mix timeline.
+    pub fn position(&self) -> FramePosition {
+        self.engine.mixer.position()
+    }
+
+    /// Mixes the block that is due, hands it to the sinks, and lets the control side do what time brings.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: sinks may do I/O.
+    pub fn step(&mut self) {
+        self.engine.clock.sleep_until_ns(self.engine.mixer.next_deadline_ns());
+        self.engine.feed();
+        self.latency_ns = self.engine.mixer.latency_ns();
+        self.engine.mixer.step();
+        self.engine.drain();
+        self.steps += 1;
+        if self.steps.is_multiple_of(self.steps_per_tick) {
+            self.engine.tick();
+        }
+    }
+
+    /// What of the `index`-th added source sounded at the first frame of the block just mixed; `None` where it was silent:
+    /// not begun, in a long hole, or ended.
+    pub fn reading(&self, index: usize) -> Option<SourceReading> {
+        let strip = self.engine.mixer.source(*self.sources.get(index)?)?;
+        let reading = strip.follower.clocked()?.reading()?;
+        Some(SourceReading { frame: reading.frame, fraction: reading.fraction, rate_factor: reading.rate_factor })
+    }
+
+    /// From capture to the mix point at the first frame of the block just mixed, in nanoseconds.
+    pub fn latency_ns(&self) -> f64 {
+        self.latency_ns
+    }
+
+    /// A snapshot of everything.
+    pub fn stats(&self) -> Stats {
+        self.engine.control.stats()
+    }
+
+    /// Closes every source, mixes what they have delivered, closes every sink, and gives the final account.
+    pub fn finish(self) -> Stats {
+        self.engine.finish_with_tails()
+    }
+}

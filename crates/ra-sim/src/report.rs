@@ -1,0 +1,102 @@
+//! The report of a simulation: the JSON that `docs/reports.md` describes. Measures nothing.
+
+use ra_engine::core::{Gap, SourceState};
+use serde::Serialize;
+
+/// What a simulation came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The version of this shape: 1.
+    pub schema: u32,
+    /// The scenario's seed.
+    pub seed: u64,
+    /// The scenario's duration, in seconds.
+    pub duration_s: f64,
+    /// The mixer, and what it was told.
+    pub engine: EngineReport,
+    /// Every source, in the scenario's order.
+    pub sources: Vec<SourceReport>,
+    /// Every pair of sources.
+    pub pairs: Vec<PairReport>,
+}
+
+/// The mixer's part.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineReport {
+    /// Blocks mixed in the scenario's duration.
+    pub blocks: u64,
+    /// The rate of the mix timeline, in Hz.
+    pub sample_rate: u32,
+    /// Frames of a block.
+    pub block_frames: usize,
+    /// `fast`, `balanced` or `best`.
+    pub quality: String,
+    /// From capture to the mix point at the end, in microseconds.
+    pub latency_us: f64,
+    /// From when on offsets count, in seconds.
+    pub measure_from_s: f64,
+    /// Times a source ran over or under.
+    pub xruns: u64,
+}
+
+/// One source's part. Frames are its own, at its own rate, but for `inserted_frames` and `gaps`: those are the engine's.
+#[derive(Clone, Debug, Serialize)]
+pub struct SourceReport {
+    /// Its name.
+    pub name: String,
+    /// Where it was in its life at the end.
+    pub state: SourceState,
+    /// Why, where the state alone does not say.
+    pub reason: Option<String>,
+    /// From capture to the mix point at the end, its own trim included, in microseconds.
+    pub latency_us: f64,
+    /// The engine's own estimate of its clock at the end, in ppm.
+    pub drift_ppm: Option<f64>,
+    /// The engine's own estimate of its stamps' standard deviation at the end, in microseconds.
+    pub jitter_us: Option<f64>,
+    /// Where its sound was against where it should have been: true time of capture plus the latency. In microseconds.
+    pub offset_us: OffsetReport,
+    /// The last time |offset| was more than two of the engine's samples, in seconds from the source's start; at least when
+    /// it was first heard. Null where it did not stay inside.
+    pub settle_s: Option<f64>,
+    /// Root mean square of the rate at which it was read less its clock's true rate, in ppm.
+    pub ratio_noise_ppm: Option<f64>,
+    /// Frames that it offered.
+    pub produced_frames: u64,
+    /// Frames that went into the mix.
+    pub delivered_frames: u64,
+    /// Frames that were lost on the way.
+    pub dropped_frames: u64,
+    /// Frames of silence that stood in for missing ones.
+    pub inserted_frames: u64,
+    /// Times it ran over or under.
+    pub xruns: u64,
+    /// Stamps that the engine did not believe.
+    pub rejected_stamps: u64,
+    /// Times that its clock was found at another place than it had to be.
+    pub clock_jumps: u64,
+    /// What is missing from it, on the mix timeline.
+    pub gaps: Vec<Gap>,
+}
+
+/// Sizes of offsets, in microseconds; null where nothing was heard while offsets counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct OffsetReport {
+    /// Root mean square.
+    pub rms: Option<f64>,
+    /// 99 % of the blocks were off by no more, to three digits.
+    pub p99: Option<f64>,
+    /// The largest.
+    pub max: Option<f64>,
+}
+
+/// How far two sources were apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct PairReport {
+    /// One source's name.
+    pub a: String,
+    /// The other one's.
+    pub b: String,
+    /// The difference of their offsets in blocks where both were heard. Nothing is subtracted, no mean and no trim.
+    pub offset_us: OffsetReport,
+}
