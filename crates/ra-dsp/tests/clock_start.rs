@@ -118,3 +118,53 @@ fn a_clock_that_changes_at_once_is_followed() {
         }
     }
 }
+
+#[test]
+fn an_output_that_fills_its_buffer_first_is_found_all_the_same() {
+    // A sound server asks for what its buffer holds, and then for what it has played; it splits periods, and both halves
+    // share one stamp's error.
+    for (n_early, by_ms, is_whole) in [
+        (1, 5.0, true),
+        (1, 40.0, false),
+        (2, 38.5, true),
+        (2, 38.5, false),
+        (3, 20.0, true),
+        (5, 38.5, true),
+        (8, 100.0, false),
+        (20, 38.5, true),
+    ] {
+        for parts in [&[480_u64][..], &[1_024, 9], &[256, 256, 256, 256, 9]] {
+            for jitter_us in [0.0, 30.0, 300.0] {
+                let (mut estimator, mut state) = (ClockEstimator::new(SampleRate::HZ_48000), 1_u64);
+                let (mut position, mut period, mut late_us) = (0, 0, 0.0);
+                let true_us = |position: u64| 1e6 + position as f64 / 0.048 / (1.0 + 60e-6);
+                let mut largest_us: f64 = 0.0;
+                while position < 48_000 * 6 {
+                    // What fills the buffer may come in one piece.
+                    let n_parts = if is_whole && period < n_early { 1 } else { parts.len() };
+                    for &n_frames in &parts[..n_parts] {
+                        let early_us = if period < n_early { 1e3 * by_ms } else { 0.0 };
+                        let stamp_us = true_us(position) + late_us - early_us;
+                        estimator.observe(FramePosition(position), n_frames, (stamp_us * 1e3) as u64);
+                        position += n_frames;
+                        let true_ns = (true_us(position) * 1e3) as u64;
+                        let off_us = estimator.time_of(FramePosition(position)).unwrap().ns_since(true_ns) * 1e-3;
+                        if position > 48_000 * 2 {
+                            largest_us = largest_us.max(off_us.abs());
+                        }
+                    }
+                    period += 1;
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    late_us = jitter_us * ((state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0) * 3f64.sqrt();
+                }
+                let off_ppm = (estimator.rate_factor() - 1.0) * 1e6 - 60.0;
+                let what = format!(
+                    "{n_early} periods of {parts:?} {by_ms} ms early, {jitter_us} us: {largest_us:.1} us, {off_ppm:.1} ppm"
+                );
+                println!("{what}");
+                assert!(largest_us < 2.0 + jitter_us && off_ppm.abs() < 1.0 + 0.4 * jitter_us, "{what}");
+                assert!(estimator.drift().is_some(), "{what}");
+            }
+        }
+    }
+}

@@ -20,6 +20,9 @@ const RATE_SURPRISE_SIGMAS: f64 = 6.0;
 /// Deliveries lie on one line where they scatter about it at most so many times as much as neighbours do.
 const STRAIGHT_SIGMAS: f64 = 3.0;
 
+/// A period comes in so many parts at most, or at least not all the time in more.
+const PARTS_MAX: usize = 8;
+
 /// Makes the median of the deviations a standard deviation (Hampel, JASA 69, 1974).
 const SIGMA_OF_MEDIAN: f64 = 1.4826;
 
@@ -243,13 +246,20 @@ fn scatter(at_s: &[f64], late_us: &[f64], slow_ppm: f64) -> (f64, f64) {
 }
 
 /// The scatter of the deliveries as their neighbours tell it: whatever is slow, or happens once, is not in it.
+///
+/// Parts of one period share its stamp's error, so neighbours further apart have a say too; not so far that a single step
+/// could be between most of them.
 fn neighbour_sigma_us(at_s: &[f64], late_us: &[f64], slow_ppm: f64) -> f64 {
-    let mut scratch = [0.0; WINDOW_DELIVERIES];
-    let scratch = &mut scratch[..at_s.len().saturating_sub(1)];
-    for ((out, at), late) in scratch.iter_mut().zip(at_s.windows(2)).zip(late_us.windows(2)) {
-        *out = (late[1] - late[0] - slow_ppm * (at[1] - at[0])).abs();
-    }
-    (SIGMA_OF_MEDIAN * std::f64::consts::FRAC_1_SQRT_2 * median(scratch)).max(SIGMA_MIN_US)
+    let apart_us = |lag: usize| {
+        let mut scratch = [0.0; WINDOW_DELIVERIES];
+        let scratch = &mut scratch[..at_s.len().saturating_sub(lag)];
+        for (n, out) in scratch.iter_mut().enumerate() {
+            *out = (late_us[n + lag] - late_us[n] - slow_ppm * (at_s[n + lag] - at_s[n])).abs();
+        }
+        median(scratch)
+    };
+    let lags = 1..=(at_s.len() / 4).clamp(1, PARTS_MAX);
+    (SIGMA_OF_MEDIAN * std::f64::consts::FRAC_1_SQRT_2 * lags.map(apart_us).fold(0.0, f64::max)).max(SIGMA_MIN_US)
 }
 
 fn median_of(values: &[f64]) -> f64 {

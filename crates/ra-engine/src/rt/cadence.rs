@@ -8,7 +8,7 @@ use ra_dsp::{ClockEstimator, Observation, RateSteering};
 
 use super::block_time::ExactNs;
 
-/// How long a device's clock is watched before it leads, in seconds.
+/// How long a device's clock is watched at least before it leads, in seconds; until its rate is known, if that takes longer.
 const WATCHED_S: f64 = 1.0;
 /// A device that has asked for nothing for so long is gone, in nanoseconds.
 const SILENT_NS: u64 = 500_000_000;
@@ -144,7 +144,8 @@ impl Cadence {
         };
         master.poll(next.ns);
         let Some(place) = master.estimator.frame_at(next.ns, next.fraction_ns) else { return self.pace };
-        if master.estimator.age_s() < WATCHED_S {
+        let is_known = master.estimator.age_s() >= WATCHED_S && master.estimator.drift().is_some();
+        if master.anchor.is_none() && !is_known {
             return self.pace;
         }
         let (frame, fraction, from) = *master.anchor.get_or_insert_with(|| {
