@@ -147,7 +147,7 @@ fn what_makes_no_sense_is_told_with_its_line() {
             "s.toml:1:18: measure_from_s is behind the end, expected less than 10 s",
         ),
         (format!("speed = 2\n{HEAD}{TONE}"), "s.toml:1:1: unknown key speed, expected duration_s, seed,"),
-        (format!("source = 3\nduration_s = 1.0\n"), "s.toml:1:10: source is 3, expected [[source]] tables"),
+        ("source = 3\nduration_s = 1.0\n".to_owned(), "s.toml:1:10: source is 3, expected [[source]] tables"),
         (HEAD.to_owned(), "s.toml:2:1: source \"a\": signal is missing, expected a table"),
         (format!("duration_s = 1.0\n[[source]]\n{TONE}"), "s.toml:2:1: source 1: name is missing, expected"),
         (source("[[source]]\nname = \"a\""), "s.toml:6:8: source \"a\": the name is used by another source above"),

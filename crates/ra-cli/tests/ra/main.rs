@@ -6,4 +6,5 @@ mod check;
 mod help;
 mod mix;
 mod run;
+mod sim;
 mod support;
