@@ -4,16 +4,24 @@
 //! never become dependencies of the product.
 
 mod args;
+mod busy;
 mod child;
+pub mod drift;
+pub mod latency;
 mod machine;
 pub mod mix;
+pub mod plot;
 mod quantiles;
+mod realtime;
 mod report;
+pub mod soak;
 mod table;
 
-pub use args::BenchArgs;
+pub use args::{BenchArgs, Pictures};
+pub use busy::BusyCores;
 pub use child::{ChildCost, run_measured};
 pub use machine::{Load, Machine};
 pub use quantiles::{Quantiles, Recorder, median};
+pub use realtime::{ask_for_fifo, describe_grant};
 pub use report::Report;
 pub use table::Table;

@@ -59,7 +59,7 @@ impl Args {
     /// The value of an option as a duration.
     pub(crate) fn take_duration(&mut self, name: &str) -> Result<Option<Duration>, UsageError> {
         let Some(text) = self.take_value(name)? else { return Ok(None) };
-        let wrong = || UsageError(format!("{name} is {text:?}, expected a duration such as 500ms, 6s, 2m or 1h"));
+        let wrong = || UsageError(format!("{name} is {text:?}, expected a duration such as 500ms, 6s, 2m, 1h or 30d"));
         parse_duration(&text).map(Some).ok_or_else(wrong)
     }
 
@@ -77,7 +77,7 @@ impl Args {
     }
 }
 
-/// A number and one of the units ms, s, m, h.
+/// A number and one of the units ms, s, m, h, d.
 fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(split);
@@ -86,6 +86,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
+        "d" => 86_400.0,
         _ => return None,
     };
     let seconds = number.parse::<f64>().ok()? * seconds_per_unit;
@@ -119,7 +120,7 @@ mod tests {
         assert_eq!(args(&["--for"]).take_value("--for").unwrap_err().0, "--for needs a value");
         assert_eq!(args(&["x", "y"]).finish().unwrap_err().0, "unexpected argument \"x\"");
         let error = args(&["--for", "soon"]).take_duration("--for").unwrap_err();
-        assert_eq!(error.0, "--for is \"soon\", expected a duration such as 500ms, 6s, 2m or 1h");
+        assert_eq!(error.0, "--for is \"soon\", expected a duration such as 500ms, 6s, 2m, 1h or 30d");
     }
 
     #[test]
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(ms("1.5s"), Some(1_500));
         assert_eq!(ms("2m"), Some(120_000));
         assert_eq!(ms("1h"), Some(3_600_000));
-        for wrong in ["", "6", "s", "6 s", "-6s", "6d", "0s", "1.2.3s", "1e400s"] {
+        for wrong in ["", "6", "s", "6 s", "-6s", "6y", "0s", "1.2.3s", "1e400s"] {
             assert_eq!(ms(wrong), None, "{wrong}");
         }
     }

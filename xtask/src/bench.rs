@@ -8,8 +8,8 @@ use crate::{
     setup,
 };
 
-/// Benches that belong to a later part of the work.
-const LATER: [&str; 2] = ["drift", "latency"];
+/// Benches that draw pictures.
+const DRAWS: [&str; 2] = ["drift", "latency"];
 
 pub(crate) fn run(repo: &Repo, mut args: Args) -> Result<()> {
     let there = names(repo)?;
@@ -17,24 +17,41 @@ pub(crate) fn run(repo: &Repo, mut args: Args) -> Result<()> {
         return Err(UsageError(format!("bench needs a name: {}", there.join(", "))).into());
     };
     let quick = args.take_flag("--quick");
-    let json = args.take_value("--json")?.map(|file| repo.callers_path(&file));
+    let mut path_of = |option| -> Result<Option<String>> {
+        let path = args.take_value(option)?.map(|path| repo.callers_path(&path));
+        Ok(path.map(|path| path.to_string_lossy().into_owned()))
+    };
+    let (json, svg) = (path_of("--json")?, path_of("--svg")?);
+    let real = args.take_value("--real")?;
     args.finish()?;
     if !there.contains(&name) {
-        return Err(UsageError(unknown(&name, &there)).into());
+        return Err(UsageError(format!("there is no bench {name:?}; there are: {}", there.join(", "))).into());
     }
-    let json = json.map(|file| file.to_string_lossy().into_owned());
-    run_bench(repo, &name, quick, json.as_deref())
+    if svg.is_some() && !DRAWS.contains(&name.as_str()) {
+        return Err(UsageError(format!("bench {name} draws no pictures: --svg is for {}", DRAWS.join(", "))).into());
+    }
+    if real.is_some() && name != "drift" {
+        return Err(UsageError(format!("bench {name} takes no --real: that is for drift")).into());
+    }
+    let options = [("--json", json), ("--svg", svg), ("--real", real)];
+    run_with(repo, &name, quick, &options)
 }
 
-/// Builds and runs one bench.
+/// Builds and runs one bench; its pictures, if it draws any, go beside its report.
 pub(crate) fn run_bench(repo: &Repo, name: &str, quick: bool, json: Option<&str>) -> Result<()> {
+    run_with(repo, name, quick, &[("--json", json.map(str::to_owned))])
+}
+
+fn run_with(repo: &Repo, name: &str, quick: bool, options: &[(&str, Option<String>)]) -> Result<()> {
     let bin = format!("bench_{name}");
     let mut command = repo.cargo(["run", "--release", "--quiet", "-p", "ra-benches", "--bin", &bin, "--"]);
     if quick {
         command = command.arg("--quick");
     }
-    if let Some(json) = json {
-        command = command.args(["--json", json]);
+    for (option, value) in options {
+        if let Some(value) = value {
+            command = command.args([option, value.as_str()]);
+        }
     }
     if name == "mix" {
         build_ra(repo)?;
@@ -67,15 +84,6 @@ pub(crate) fn names(repo: &Repo) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn unknown(name: &str, there: &[String]) -> String {
-    let there = there.join(", ");
-    if LATER.contains(&name) {
-        format!("bench {name} does not exist yet; there are: {there}")
-    } else {
-        format!("there is no bench {name:?}; there are: {there}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,9 +95,15 @@ mod tests {
     }
 
     #[test]
-    fn unknown_and_later_benches_are_told_apart() {
-        let there = ["mix".to_owned(), "queue".to_owned()];
-        assert_eq!(unknown("drift", &there), "bench drift does not exist yet; there are: mix, queue");
-        assert_eq!(unknown("mx", &there), "there is no bench \"mx\"; there are: mix, queue");
+    fn what_a_bench_does_not_know_is_told_before_anything_is_built() {
+        let repo = Repo::find().unwrap();
+        let error = |words: &[&str]| {
+            let args = Args::new(words.iter().map(std::ffi::OsString::from)).unwrap();
+            run(&repo, args).unwrap_err().downcast::<UsageError>().unwrap().0
+        };
+        assert!(error(&[]).starts_with("bench needs a name: "));
+        assert!(error(&["mx"]).starts_with("there is no bench \"mx\"; there are: "));
+        assert_eq!(error(&["mix", "--svg", "plots"]), "bench mix draws no pictures: --svg is for drift, latency");
+        assert_eq!(error(&["latency", "--slow"]), "unexpected argument \"--slow\"");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     args::{Args, UsageError},
     bench, check, ci, demo, layering, realtime_lint,
     repo::Repo,
-    rtsan, setup, test,
+    rtsan, setup, soak, test,
 };
 
 /// One command.
@@ -47,9 +47,15 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        usage: "NAME [--quick] [--json FILE]",
+        usage: "NAME [--quick] [--json FILE] [--svg FOLDER] [--real SECONDS]",
         about: "runs a bench; without a name it lists them",
         run: bench::run,
+    },
+    Command {
+        name: "soak",
+        usage: "[--for 1h] [--virtual 30d] [--seed N]",
+        about: "a long run with criteria, in real time, in virtual time, or both",
+        run: soak::run,
     },
     Command {
         name: "rtsan",

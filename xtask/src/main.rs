@@ -14,6 +14,7 @@ mod repo;
 mod rtsan;
 mod selection;
 mod setup;
+mod soak;
 mod steps;
 mod test;
 

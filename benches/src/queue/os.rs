@@ -1,9 +1,5 @@
-//! What the bench asks of the operating system: a core, a scheduling class. Says what was granted, not what was asked.
+//! What the bench asks of the operating system: a core for a thread. Says what was granted, not what was asked.
 #![cfg_attr(target_os = "linux", allow(unsafe_code, reason = "sched_* have no safe form in the dependencies"))]
-
-/// The priority that the writer asks for: below the kernel's own threads, above everything ordinary.
-#[cfg(target_os = "linux")]
-const FIFO_PRIORITY: i32 = 60;
 
 /// The cores that this process may run on, in order; empty where the system doesn't say.
 #[cfg(target_os = "linux")]
@@ -30,25 +26,6 @@ pub(crate) fn pin_to(core: usize) -> bool {
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) == 0 }
 }
 
-/// Asks for SCHED_FIFO for this thread and reads back what it has.
-///
-/// # Errors
-/// A sentence on why it has not.
-#[cfg(target_os = "linux")]
-pub(crate) fn ask_for_fifo() -> Result<(), String> {
-    let param = libc::sched_param { sched_priority: FIFO_PRIORITY };
-    // SAFETY: the pointer is to a live parameter; 0 is this thread.
-    let status = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &param) };
-    let error = std::io::Error::last_os_error();
-    // SAFETY: takes no pointer; 0 is this thread.
-    let class = unsafe { libc::sched_getscheduler(0) };
-    match (status, class) {
-        (0, libc::SCHED_FIFO) => Ok(()),
-        (0, other) => Err(format!("SCHED_FIFO was asked for, class {other} was granted")),
-        _ => Err(format!("SCHED_FIFO was refused: {error}")),
-    }
-}
-
 /// The cores that this process may run on: not known here.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn allowed_cores() -> Vec<usize> {
@@ -59,13 +36,4 @@ pub(crate) fn allowed_cores() -> Vec<usize> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn pin_to(_core: usize) -> bool {
     false
-}
-
-/// Asks for SCHED_FIFO: this system has none that is built here.
-///
-/// # Errors
-/// Always.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn ask_for_fifo() -> Result<(), String> {
-    Err("SCHED_FIFO is asked for on Linux only".to_owned())
 }

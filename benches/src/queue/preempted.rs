@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use ra_benches::{Quantiles, Recorder, median};
+use ra_benches::{Quantiles, Recorder, ask_for_fifo, median};
 use ra_core::{Clock, SystemClock};
 use serde::Serialize;
 
@@ -16,6 +16,8 @@ use crate::contestants::{Contestant, N_SAMPLES, Poll};
 use crate::os;
 use crate::publish::{PATIENCE, Pollers};
 
+/// The priority that the writer asks for: below the kernel's own threads, above everything ordinary.
+const WRITER_PRIORITY: i32 = 60;
 /// Readers on the writer's core.
 pub(crate) const N_READERS: usize = 8;
 /// Between two blocks: four times faster than 96 frames at 48 kHz.
@@ -160,7 +162,7 @@ fn run_round(scene: Scene, core: usize, round: Duration) -> Result<Round> {
     let is_over = Arc::clone(&pollers.is_over);
     let writer = thread::spawn(move || {
         os::pin_to(core);
-        let writer_class = match os::ask_for_fifo() {
+        let writer_class = match ask_for_fifo(WRITER_PRIORITY) {
             Ok(()) => "SCHED_FIFO".to_owned(),
             Err(reason) => format!("ordinary: {reason}"),
         };
