@@ -45,8 +45,8 @@ impl DriftArgs {
                 Some("--real") => {
                     let text = args.next().ok_or("--real needs a number of seconds")?;
                     let seconds = text.to_str().and_then(|text| text.parse::<f64>().ok());
-                    let is_fit = |seconds: &f64| *seconds == 0.0 || (10.0..=86_400.0).contains(seconds);
-                    let wrong = || format!("--real is {text:?}, expected 0 or 10 to 86400 seconds");
+                    let is_fit = |seconds: &f64| *seconds == 0.0 || (15.0..=86_400.0).contains(seconds);
+                    let wrong = || format!("--real is {text:?}, expected 0 or 15 to 86400 seconds");
                     real_s = Some(seconds.filter(is_fit).ok_or_else(wrong)?);
                 }
                 // Their values are nobody's options.
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert_eq!(parse(&["--real", "5"]), Err("--real is \"5\", expected 0 or 10 to 86400 seconds".to_owned()));
+        assert_eq!(parse(&["--real", "5"]), Err("--real is \"5\", expected 0 or 15 to 86400 seconds".to_owned()));
         assert_eq!(parse(&["--real"]), Err("--real needs a number of seconds".to_owned()));
         assert_eq!(parse(&["--svg"]), Err("--svg needs the name of a folder".to_owned()));
         assert_eq!(parse(&["--fast"]), Err("unknown argument \"--fast\"".to_owned()));

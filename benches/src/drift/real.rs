@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ra_core::{
     Clock, ClockedSource, Granted, PeriodInput, Source, SourceError, Stats, StreamEvent, StreamSpec, SystemClock,
 };
@@ -48,7 +48,8 @@ pub struct RealFigures {
 pub struct RealPair {
     /// Where the stamps come from.
     pub stamps: Stamps,
-    /// From one's sound to the other's, found in the recorded tone second by second: its mean, in us.
+    /// From one's sound to the other's, found in the recorded tone second by second: its mean, in us; null, as all that
+    /// follows from it, where fewer than two seconds could be judged.
     pub mean_us: f64,
     /// Its rms about the mean, in us.
     pub wander_rms_us: f64,
@@ -122,7 +123,7 @@ pub fn run_real(seconds: f64) -> Result<RealFigures> {
         let found_ppm = [sources[0].drift_ppm, sources[1].drift_ppm];
         pair(*stamps, &heard[0], &heard[1], found_ppm, quantiles)
     });
-    Ok(figures(seconds, &stats, pairs.collect::<Result<_>>()?))
+    Ok(figures(seconds, &stats, pairs.collect()))
 }
 
 fn drain(reader: &mut BusReader, heard: &mut Seconds) -> Result<()> {
@@ -154,7 +155,7 @@ fn pair(
     slow: &Seconds,
     [found_fast_ppm, found_slow_ppm]: [Option<f64>; 2],
     lateness: Quantiles,
-) -> Result<RealPair> {
+) -> RealPair {
     let offsets_us: Vec<f64> = fast.offsets_us().zip(slow.offsets_us()).map(|(fast, slow)| fast - slow).collect();
     let judged: Vec<(f64, f64)> = offsets_us
         .iter()
@@ -163,16 +164,15 @@ fn pair(
         .filter(|(_, offset_us)| offset_us.is_finite())
         .map(|(second, offset_us)| (second as f64, *offset_us))
         .collect();
-    (judged.len() >= 2).then_some(()).context("no second was heard whole: nothing can be judged")?;
     let n = judged.len() as f64;
     let mean_us = judged.iter().map(|(_, offset_us)| offset_us).sum::<f64>() / n;
     let about_mean = || judged.iter().map(|(_, offset_us)| offset_us - mean_us);
-    Ok(RealPair {
+    RealPair {
         stamps,
         mean_us,
         wander_rms_us: (about_mean().map(|offset_us| offset_us * offset_us).sum::<f64>() / n).sqrt(),
-        wander_max_us: about_mean().map(f64::abs).fold(0.0, f64::max),
-        max_us: judged.iter().map(|(_, offset_us)| offset_us.abs()).fold(0.0, f64::max),
+        wander_max_us: about_mean().map(f64::abs).fold(f64::NAN, f64::max),
+        max_us: judged.iter().map(|(_, offset_us)| offset_us.abs()).fold(f64::NAN, f64::max),
         slope_us_per_10min: slope(judged.iter().copied()) * 600.0,
         judged_seconds: judged.len(),
         disturbed_seconds: offsets_us.len().saturating_sub(JUDGED_FROM_S + judged.len()),
@@ -180,7 +180,7 @@ fn pair(
         found_slow_ppm,
         lateness,
         offsets_us,
-    })
+    }
 }
 
 /// A paced source that is watched when it wakes, and may be stamped by that.
