@@ -6,16 +6,19 @@
 mod args;
 mod busy;
 mod child;
+pub mod consumers;
 pub mod drift;
 pub mod latency;
 mod machine;
 pub mod mix;
 pub mod plot;
 mod quantiles;
+pub mod queue;
 mod realtime;
 mod report;
 pub mod soak;
 mod table;
+pub mod torture;
 
 pub use args::{BenchArgs, Pictures};
 pub use busy::BusyCores;

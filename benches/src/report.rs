@@ -1,4 +1,4 @@
-//! The one JSON document that a bench leaves. Its fields are an interface: see `docs/`, and change them with a
+//! The one JSON document that a bench leaves. Its fields are an interface: see `docs/reports.md`, and change them with a
 //! changelog entry only.
 
 use std::path::Path;

@@ -6,9 +6,9 @@ use anyhow::Result;
 
 use crate::{
     args::{Args, UsageError},
-    bench, check, ci, demo, layering, realtime_lint,
+    bench, check, ci, demo, fuzz, layering, loom, realtime_lint,
     repo::Repo,
-    rtsan, setup, soak, test,
+    rtsan, setup, soak, test, torture,
 };
 
 /// One command.
@@ -56,6 +56,24 @@ const COMMANDS: &[Command] = &[
         usage: "[--for 1h] [--virtual 30d] [--seed N]",
         about: "a long run with criteria, in real time, in virtual time, or both",
         run: soak::run,
+    },
+    Command {
+        name: "torture",
+        usage: "queue [--for 60s] | engine [--commands N] [--seed N] [--json FILE]",
+        about: "the queues under every kind of reader, or the engine under a storm of commands; counts what went wrong",
+        run: torture::run,
+    },
+    Command {
+        name: "fuzz",
+        usage: "[TARGET] [--for 10m]",
+        about: "hostile bytes for all that parses bytes from outside; needs cargo-fuzz and the nightly compiler",
+        run: fuzz::run,
+    },
+    Command {
+        name: "loom",
+        usage: "",
+        about: "the queues' models, and every ordering weakened to see that they notice",
+        run: loom::run,
     },
     Command {
         name: "rtsan",

@@ -8,7 +8,9 @@ mod check;
 mod ci;
 mod command;
 mod demo;
+mod fuzz;
 mod layering;
+mod loom;
 mod realtime_lint;
 mod repo;
 mod rtsan;
@@ -17,6 +19,7 @@ mod setup;
 mod soak;
 mod steps;
 mod test;
+mod torture;
 
 use std::process::ExitCode;
 

@@ -133,7 +133,7 @@ fn drain(reader: &mut BusReader, heard: &mut Seconds) -> Result<()> {
             // What is missing shows as seconds that are not whole.
             BusEvent::Lagged { .. } => {}
             BusEvent::Empty => return Ok(()),
-            BusEvent::Ended => bail!("the engine has ended before its time"),
+            BusEvent::Ended | BusEvent::Disconnected { .. } => bail!("the engine has ended before its time"),
         }
     }
 }

@@ -109,7 +109,7 @@ fn run(task: ConsumerTask, quit: &AtomicBool) -> ConsumerLog {
                 }
                 BusEvent::Lagged { n_blocks } => log.n_lagged_blocks += n_blocks,
                 BusEvent::Empty => break,
-                BusEvent::Ended => return log,
+                BusEvent::Ended | BusEvent::Disconnected { .. } => return log,
             }
         }
         if let Some(probe) = &mut probe {

@@ -45,7 +45,7 @@ impl Deadlines {
                 }
                 BusEvent::Lagged { .. } => {}
                 BusEvent::Empty => clock.sleep_until_ns(clock.now_ns() + LOOK_NS),
-                BusEvent::Ended => bail!("the engine has ended before its first block"),
+                BusEvent::Ended | BusEvent::Disconnected { .. } => bail!("the engine has ended before its first block"),
             }
         }
         bail!("the engine has published nothing within {} s", PATIENCE.as_secs())

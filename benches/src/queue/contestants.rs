@@ -9,30 +9,30 @@ use ra_queue::{BlockReader, BlockWriter, FanOutBackend, FanOutConfig, Join, Read
 use tokio::sync::broadcast;
 
 /// Frames in a block of this bench.
-pub(crate) const N_FRAMES: usize = 256;
+pub(super) const N_FRAMES: usize = 256;
 /// Samples in a block of this bench: stereo.
-pub(crate) const N_SAMPLES: usize = 2 * N_FRAMES;
+pub(super) const N_SAMPLES: usize = 2 * N_FRAMES;
 /// Blocks that each contestant holds.
-pub(crate) const N_BLOCKS: usize = 256;
+pub(super) const N_BLOCKS: usize = 256;
 
 /// The writer's end of a contestant.
-pub(crate) trait Publish: Send {
+pub(super) trait Publish: Send {
     /// Hands one block to every reader.
     fn publish(&mut self, seq: u64, samples: &[f32]);
 }
 
 /// A reader's end of a contestant.
-pub(crate) trait Poll: Send {
+pub(super) trait Poll: Send {
     /// Copies the next block into `out` if there is one; whether there was.
     fn poll(&mut self, out: &mut [f32]) -> bool;
 }
 
 /// Both ends.
-pub(crate) type Ends = (Box<dyn Publish>, Vec<Box<dyn Poll>>);
+pub(super) type Ends = (Box<dyn Publish>, Vec<Box<dyn Poll>>);
 
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Contestant {
+pub(super) enum Contestant {
     Ring,
     Spmcq,
     TokioBroadcast,
@@ -41,9 +41,9 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 5] = [Self::Ring, Self::Spmcq, Self::TokioBroadcast, Self::RtrbEach, Self::MutexDeque];
+    pub(super) const ALL: [Self; 5] = [Self::Ring, Self::Spmcq, Self::TokioBroadcast, Self::RtrbEach, Self::MutexDeque];
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ring => "ra-queue ring",
             Self::Spmcq => "spmcq 0.1.0",
@@ -53,8 +53,13 @@ impl Contestant {
         }
     }
 
+    /// Whether a reader that reads nothing loses the oldest blocks, so that the writer always has room.
+    pub(super) const fn drops_oldest(self) -> bool {
+        !matches!(self, Self::RtrbEach)
+    }
+
     /// Makes the ends, of the same size for all contestants.
-    pub(crate) fn make(self, n_readers: usize) -> Result<Ends> {
+    pub(super) fn make(self, n_readers: usize) -> Result<Ends> {
         match self {
             Self::Ring => through_traits(FanOutBackend::Ring, n_readers),
             Self::Spmcq => through_traits(FanOutBackend::Spmcq, n_readers),
@@ -82,7 +87,7 @@ impl Contestant {
 }
 
 /// Every contestant must deliver every block, in order, unharmed, to every reader: else its figures mean nothing.
-pub(crate) fn check_all() -> Result<()> {
+pub(super) fn check_all() -> Result<()> {
     for contestant in Contestant::ALL {
         let (mut writer, mut readers) = contestant.make(3)?;
         let mut out = vec![0.0; N_SAMPLES];

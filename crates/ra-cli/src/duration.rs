@@ -39,10 +39,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         _ => return Err(error()),
     };
     let seconds = number.parse::<f64>().map_err(|_| error())? * unit_s;
-    if seconds <= 0.0 || seconds > MOST_S {
+    if seconds > MOST_S {
         return Err(error());
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| error())
+    // Less than half a nanosecond is no time at all.
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(error)
 }
 
 /// A duration as a clock shows it: `01:02:03`.
@@ -67,9 +68,22 @@ mod tests {
 
     #[test]
     fn everything_else_is_explained() {
-        for text in
-            ["", "10", "s", "-1s", "0s", "1e3s", "10 parsecs", "1.2.3s", "inf", "nans", "1s2", "99999999999d", "٣s"]
-        {
+        for text in [
+            "",
+            "10",
+            "s",
+            "-1s",
+            "0s",
+            "0.0000000001s",
+            "1e3s",
+            "10 parsecs",
+            "1.2.3s",
+            "inf",
+            "nans",
+            "1s2",
+            "99999999999d",
+            "٣s",
+        ] {
             let error = parse_duration(text).unwrap_err().to_string();
             assert!(error.ends_with("expected a number and a unit such as 500ms, 10s, 1.5m or 2h"), "{error}");
         }

@@ -12,6 +12,8 @@ mod config;
 mod devices;
 mod duration;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gain_arg;
 mod logger;
 mod meters;

@@ -203,14 +203,14 @@ mod tests {
             }],
             buses: vec![
                 BusStats {
-                    non_finite_samples: 0,
                     name: "main".into(),
                     levels: vec![level(0.1, -3.0), Level::default()],
+                    ..BusStats::default()
                 },
                 BusStats {
-                    non_finite_samples: 0,
                     name: "source:microphone of the north hall".into(),
                     levels: vec![level(0.0, 0.0)],
+                    ..BusStats::default()
                 },
             ],
             ..Stats::default()

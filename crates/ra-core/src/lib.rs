@@ -7,6 +7,7 @@
 mod account;
 mod block;
 mod clock;
+mod consumer;
 mod error;
 mod event;
 mod position;
@@ -18,6 +19,7 @@ mod stats;
 pub use account::FrameAccount;
 pub use block::{Block, BlockStamp, PeriodStamp};
 pub use clock::{Clock, SystemClock, VirtualClock};
+pub use consumer::{ConsumerClass, OnLag, SinkPolicy};
 pub use error::{SinkError, SourceError, SpecError};
 pub use event::{Gap, GapReason, StreamEvent};
 pub use position::FramePosition;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{FrameAccount, Gap};
+use crate::{FrameAccount, Gap, SinkPolicy};
 
 /// A snapshot of a whole engine.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,10 @@ pub struct Stats {
 pub struct BusStats {
     /// Its name.
     pub name: String,
+    /// How much sound its ring holds, in milliseconds.
+    pub ring_ms: f64,
+    /// The memory of its ring, in bytes; fixed for its life.
+    pub ring_bytes: u64,
     /// Samples that became NaN or infinite by adding up or in an effect, and became silence.
     pub non_finite_samples: u64,
     /// Per channel, behind its inserts: what its sinks hear.
@@ -223,6 +227,10 @@ pub struct SinkStats {
     pub state: SinkState,
     /// Why, where the state alone does not say.
     pub reason: Option<String>,
+    /// By which rules it is fed.
+    pub policy: SinkPolicy,
+    /// Times that it was later than it may be.
+    pub lags: u64,
     /// Where its frames are.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub account: FrameAccount,

@@ -30,7 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             BusEvent::Lagged { n_blocks } => println!("lagged by {n_blocks} blocks"),
             BusEvent::Empty => std::thread::sleep(std::time::Duration::from_millis(5)),
-            BusEvent::Ended => return Err(SinkError::Fatal("the bus ended early".into()).into()),
+            BusEvent::Ended | BusEvent::Disconnected { .. } => {
+                return Err(SinkError::Fatal("the bus ended early".into()).into());
+            }
         }
     }
     let stats = engine.stop()?;

@@ -4,7 +4,7 @@ use crossbeam_channel::Sender;
 use ra_core::{ClockedSource, PulledSource, Sink, Stats, StreamSpec};
 use ra_dsp::Insert;
 
-use crate::{BusConfig, BusReader, CommandError, SinkConfig, SourceConfig};
+use crate::{BusConfig, BusReader, CommandError, ReaderConfig, SinkConfig, SourceConfig};
 
 /// A source of either kind, as it is handed to an engine.
 pub enum AnySource {
@@ -90,7 +90,7 @@ pub(crate) enum Command {
     RemoveSink { name: String, reply: ReplyTo<()> },
     AddInsert { strip: Strip, insert: Box<dyn Insert>, reply: ReplyTo<InsertId> },
     RemoveInsert { strip: Strip, id: InsertId, reply: ReplyTo<()> },
-    Subscribe { from: String, reply: ReplyTo<BusReader> },
+    Subscribe { from: String, config: ReaderConfig, reply: ReplyTo<BusReader> },
     ReadStats { reply: ReplyTo<Stats> },
 }
 

@@ -1,10 +1,11 @@
 //! The settings of an engine and of its strips: plain data with documented defaults, checked once.
 
 use ra_core::{ChannelCount, SampleRate, StreamSpec};
+pub use ra_core::{ConsumerClass, OnLag};
 pub use ra_dsp::{MonoLaw, Quality};
 pub use ra_queue::FanOutBackend;
 
-use crate::EngineError;
+use crate::{CommandError, EngineError};
 
 /// The bus that is there by itself.
 pub const MAIN_BUS: &str = "main";
@@ -65,7 +66,17 @@ impl EngineConfig {
 
     /// Blocks that each bus's ring holds.
     pub fn ring_blocks(&self) -> usize {
-        self.sample_rate.frames_in_ms_ceil(self.ring_ms).div_ceil(self.block_frames).max(8)
+        (self.blocks_in_ms(self.ring_ms) as usize).max(8)
+    }
+
+    /// Blocks that last for `ms` at least.
+    pub(crate) fn blocks_in_ms(&self, ms: f64) -> u64 {
+        self.sample_rate.frames_in_ms_ceil(ms).div_ceil(self.block_frames) as u64
+    }
+
+    /// How long `n_blocks` last, in milliseconds.
+    pub(crate) fn ms_of_blocks(&self, n_blocks: u64) -> f64 {
+        n_blocks as f64 * self.block_frames as f64 * 1e3 / f64::from(self.sample_rate.hz())
     }
 
     /// Frames that a gain change takes.
@@ -126,7 +137,7 @@ impl Latency {
     pub const MAX_AUTO_MS: f64 = 2000.0;
 
     /// The most that it can become, in milliseconds.
-    pub(crate) fn most_ms(self) -> f64 {
+    pub fn most_ms(self) -> f64 {
         match self {
             Latency::Auto => Self::MAX_AUTO_MS,
             Latency::Ms(ms) => ms,
@@ -212,43 +223,73 @@ pub struct BusConfig {
     pub channels: ChannelCount,
 }
 
-/// The settings of a sink.
+/// The settings of a sink. What is `None` is by its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkConfig {
     /// Its name, unique among the sinks.
     pub name: String,
     /// The bus that it hears, or `source:NAME` for one source, aligned and unmixed, before its gain. Default `main`.
     pub from: String,
-    /// How often its thread looks for new blocks. Default normal.
+    /// How much it matters. Default normal.
     pub class: ConsumerClass,
+    /// How late it may be, in milliseconds of sound: 20 to 600 000, and at least twice the time between two of its class's
+    /// looks. What is longer than its bus's ring gets a ring of its own, and a thread that fills it.
+    pub max_lag_ms: Option<u32>,
+    /// What happens when it is later.
+    pub on_lag: Option<OnLag>,
+    /// How long a call into it may take before it is given up on, in milliseconds: 100 to 3 600 000.
+    pub evict_after_ms: Option<u32>,
 }
 
 impl SinkConfig {
     /// The defaults, with a name.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), from: MAIN_BUS.to_owned(), class: ConsumerClass::Normal }
+        Self {
+            name: name.into(),
+            from: MAIN_BUS.to_owned(),
+            class: ConsumerClass::Normal,
+            max_lag_ms: None,
+            on_lag: None,
+            evict_after_ms: None,
+        }
+    }
+
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// [`CommandError::Value`] names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), CommandError> {
+        let least_ms = (2 * self.class.poll_ns() / 1_000_000).max(20) as u32;
+        in_range("max_lag_ms", self.max_lag_ms, least_ms, 600_000)?;
+        in_range("evict_after_ms", self.evict_after_ms, 100, 3_600_000)
     }
 }
 
-/// How much a consumer matters.
+/// The settings of a reader that a program has on a thread of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ConsumerClass {
-    /// Looks for new blocks every 5 ms.
-    Critical,
-    /// Every 10 ms.
-    #[default]
-    Normal,
-    /// Every 40 ms.
-    BestEffort,
+pub struct ReaderConfig {
+    /// How late it may be, in milliseconds of sound, 1 to 600 000. Default, and for what is longer: as the bus's ring is
+    /// long.
+    pub max_lag_ms: Option<u32>,
+    /// What happens when it is later. Default: it loses the oldest blocks.
+    pub on_lag: OnLag,
 }
 
-impl ConsumerClass {
-    /// Nanoseconds between two looks at the ring.
-    pub const fn poll_ns(self) -> u64 {
-        match self {
-            ConsumerClass::Critical => 5_000_000,
-            ConsumerClass::Normal => 10_000_000,
-            ConsumerClass::BestEffort => 40_000_000,
+impl ReaderConfig {
+    /// Checks every bound.
+    ///
+    /// # Errors
+    /// [`CommandError::Value`] names the first setting that is out of range.
+    pub fn check(&self) -> Result<(), CommandError> {
+        in_range("max_lag_ms", self.max_lag_ms, 1, 600_000)
+    }
+}
+
+fn in_range(key: &'static str, value: Option<u32>, least: u32, most: u32) -> Result<(), CommandError> {
+    match value {
+        Some(value) if !(least..=most).contains(&value) => {
+            Err(CommandError::Value { key, actual: value.to_string(), expected: format!("{least} to {most}") })
         }
+        _ => Ok(()),
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use ra_core::{
     Block, FramePosition, Gap, GapReason, PlaybackClock, Sink, SinkError, SinkReport, SinkStart, SinkState, StreamSpec,
 };
-use ra_queue::{BlockReader, ReadOutcome};
+use ra_queue::{BlockReader, QueueError, ReadOutcome};
 
+use crate::cushion::Cushion;
+use crate::lag::{Lag, LagRule};
 use crate::sink_shared::SinkShared;
 use crate::timeline::Timeline;
 
@@ -27,6 +29,9 @@ pub(crate) struct Consumer {
     /// Frames behind this one are not for the sink.
     end: Option<FramePosition>,
     lagged: bool,
+    lag_rule: LagRule,
+    /// Something else carries blocks to its reader, and knows when it leaves.
+    is_cushioned: bool,
     /// Blocks that are still to be handed on by a sink that leaves.
     left_blocks: Option<u64>,
     trouble: Trouble,
@@ -70,7 +75,7 @@ impl Consumer {
         sink: Box<dyn Sink>,
         shared: Arc<SinkShared>,
     ) -> Self {
-        let ConsumerStart { name, spec, block_frames, timeline } = start;
+        let ConsumerStart { name, spec, block_frames, lag_rule, timeline } = start;
         let buffer = vec![0.0; spec.samples(block_frames)];
         Self {
             name,
@@ -82,11 +87,29 @@ impl Consumer {
             expected: None,
             end: None,
             lagged: false,
+            lag_rule,
+            is_cushioned: false,
             left_blocks: None,
             trouble: Trouble::None,
             timeline,
             shared,
         }
+    }
+
+    /// No time passes for it in which it could be late.
+    pub(crate) fn be_patient(&mut self) {
+        self.lag_rule = LagRule::PATIENT;
+    }
+
+    /// Puts a ring of `n_blocks` of its own behind its bus's.
+    ///
+    /// # Errors
+    /// [`QueueError`] for a ring of more than 1 GiB; the sink is dropped then, unopened.
+    pub(crate) fn with_cushion(mut self, n_blocks: usize) -> Result<(Self, Cushion), QueueError> {
+        let (cushion, own) = Cushion::new(self.reader, n_blocks, self.buffer.len(), Arc::clone(&self.shared))?;
+        self.reader = own;
+        self.is_cushioned = true;
+        Ok((self, cushion))
     }
 
     /// Opens the sink for a stream that begins at `position`.
@@ -107,7 +130,11 @@ impl Consumer {
                 Ok(())
             }
             Err(cause) => {
-                self.die(SinkState::Failed, &cause);
+                if self.shared.is_evicted() {
+                    self.complain(&cause);
+                } else {
+                    self.die(SinkState::Failed, &cause);
+                }
                 Err(cause)
             }
         }
@@ -159,7 +186,7 @@ impl Consumer {
 
     /// Takes only what waits in the ring at this moment, then ends.
     pub(crate) fn leave(&mut self) {
-        if self.left_blocks.is_none() {
+        if self.left_blocks.is_none() && !self.is_cushioned {
             self.left_blocks = Some(self.reader.lag_blocks());
         }
     }
@@ -173,6 +200,14 @@ impl Consumer {
             if self.left_blocks == Some(0) {
                 return Drained::Ended;
             }
+            match self.lag_rule.before_read(&mut *self.reader) {
+                Lag::None => {}
+                lag => {
+                    if self.lag(lag) {
+                        return Drained::Ended;
+                    }
+                }
+            }
             match self.reader.read(&mut self.buffer) {
                 ReadOutcome::Block(stamp) => {
                     self.left_blocks = self.left_blocks.map(|left| left - 1);
@@ -181,14 +216,36 @@ impl Consumer {
                     }
                 }
                 ReadOutcome::Lagged { n_blocks } => {
-                    self.left_blocks = self.left_blocks.map(|left| left.saturating_sub(n_blocks));
-                    self.lose(n_blocks);
+                    let lag = self.lag_rule.overtaken(&mut *self.reader, n_blocks);
+                    if self.lag(lag) {
+                        return Drained::Ended;
+                    }
                 }
                 ReadOutcome::Empty => return Drained::Idle,
                 ReadOutcome::Closed => return Drained::Ended,
             }
         }
         Drained::More
+    }
+
+    /// It was later than it may be. True: that ends it.
+    fn lag(&mut self, lag: Lag) -> bool {
+        self.shared.note_lag();
+        match lag {
+            Lag::None => false,
+            Lag::Lost(n_blocks) => {
+                self.left_blocks = self.left_blocks.map(|left| left.saturating_sub(n_blocks));
+                self.lose(n_blocks);
+                false
+            }
+            Lag::Disconnected(lag_blocks) => {
+                let lag_ms = (lag_blocks * self.block_frames()) as f64 * 1e3 / f64::from(self.spec.sample_rate.hz());
+                let reason = format!("disconnected: {lag_ms:.0} ms behind, later than it may be");
+                log::error!("sink {}: {reason}", self.name);
+                self.shared.set_state(SinkState::Failed, Some(reason));
+                true
+            }
+        }
     }
 
     /// Lets the sink make durable what it was given.
@@ -223,6 +280,7 @@ impl Consumer {
                 self.shared.finished(&report);
                 Some(report)
             }
+            Err(_) if self.shared.is_evicted() => None,
             Err(cause) => {
                 if let SinkError::Tail { path, lost_frames, .. } = &cause {
                     self.shared.lose_tail(*lost_frames, path.clone());
@@ -252,7 +310,8 @@ impl Consumer {
         let expected = self.expected.unwrap_or(stamp.position);
         let n_missing = stamp.position.frames_since(expected);
         if n_missing > 0 {
-            let reason = if self.lagged { GapReason::Lagged } else { GapReason::MixerLate };
+            let lagged = self.shared.take_lost_before_cushion() || self.lagged;
+            let reason = if lagged { GapReason::Lagged } else { GapReason::MixerLate };
             let gap = Gap { at_frame: expected, n_frames: n_missing, reason };
             self.shared.log_gap(gap);
             if let Err(cause) = self.call(|sink| sink.gap(&gap))
@@ -267,9 +326,12 @@ impl Consumer {
         let wanted = self.end.map_or(block_frames, |end| end.frames_since(stamp.position).min(block_frames));
         if wanted > 0 {
             let n_samples = self.spec.samples(wanted as usize);
-            let Self { sink, buffer, spec, .. } = self;
+            let Self { sink, buffer, spec, shared, .. } = self;
             let block = Block { stamp, spec: *spec, samples: &buffer[..n_samples] };
-            if let Err(cause) = guard(|| sink.write(&block)) {
+            if let Err(cause) = guard(shared, || sink.write(&block)) {
+                if self.shared.is_evicted() {
+                    return self.complain(&cause).then_some(Drained::Dead);
+                }
                 self.shared.refuse(Gap {
                     at_frame: stamp.position,
                     n_frames: block_frames,
@@ -287,12 +349,18 @@ impl Consumer {
     }
 
     fn call<T>(&mut self, work: impl FnOnce(&mut dyn Sink) -> Result<T, SinkError>) -> Result<T, SinkError> {
-        let sink = &mut *self.sink;
-        guard(|| work(sink))
+        let Self { sink, shared, .. } = self;
+        guard(shared, || work(&mut **sink))
     }
 
     /// Notes an error; true when it ends the sink.
     fn complain(&mut self, cause: &SinkError) -> bool {
+        if self.shared.is_evicted() {
+            // Said and settled by who gave up on it.
+            log::warn!("sink {}: has returned after it was given up on; it is closed", self.name);
+            self.phase = Phase::Done;
+            return true;
+        }
         let panicked = matches!(cause, SinkError::Fatal(message) if message.starts_with(PANICKED));
         if panicked || cause.is_fatal() {
             self.die(if panicked { SinkState::Panicked } else { SinkState::Failed }, cause);
@@ -319,20 +387,26 @@ pub(crate) struct ConsumerStart {
     pub(crate) name: String,
     pub(crate) spec: StreamSpec,
     pub(crate) block_frames: usize,
+    pub(crate) lag_rule: LagRule,
     pub(crate) timeline: Arc<Timeline>,
 }
 
 const PANICKED: &str = "panicked: ";
 
-/// Runs the sink's code; a panic becomes a fatal error.
-fn guard<T>(work: impl FnOnce() -> Result<T, SinkError>) -> Result<T, SinkError> {
+/// Runs the sink's code; a panic becomes a fatal error, and so does a return after the sink was given up on.
+fn guard<T>(shared: &SinkShared, work: impl FnOnce() -> Result<T, SinkError>) -> Result<T, SinkError> {
+    let too_late = || Err(SinkError::Fatal("given up on".to_owned()));
+    if !shared.begin_call() {
+        return too_late();
+    }
     // Unwind safety: after a panic the sink is never called again, only dropped.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let message = payload
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "without a message".to_owned());
         Err(SinkError::Fatal(format!("{PANICKED}{message}")))
-    })
+    });
+    if shared.end_call() { result } else { too_late() }
 }

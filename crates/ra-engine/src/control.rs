@@ -77,6 +77,10 @@ pub(crate) enum Request {
         feeder: Box<Feeder>,
     },
     RunConsumer(ConsumerRun),
+    /// Nobody waits for its thread any more.
+    AbandonConsumer {
+        number: SinkNumber,
+    },
 }
 
 /// A consumer that is to get a thread.
@@ -85,6 +89,8 @@ pub(crate) struct ConsumerRun {
     pub(crate) name: String,
     pub(crate) consumer: Consumer,
     pub(crate) class: ConsumerClass,
+    /// The ring of its own that it needs, in blocks.
+    pub(crate) cushion_blocks: Option<usize>,
     /// Where its first block stands; `None`: wherever the next one does.
     pub(crate) opens_at: Option<FramePosition>,
     /// Set when it is to hand on what waits, and end.
@@ -223,7 +229,7 @@ impl Control {
             Command::RemoveSink { name, reply } => self.remove_sink(&name, reply),
             Command::AddInsert { strip, insert, reply } => drop(reply.send(self.add_insert(&strip, insert))),
             Command::RemoveInsert { strip, id, reply } => drop(reply.send(self.remove_insert(&strip, id))),
-            Command::Subscribe { from, reply } => drop(reply.send(self.subscribe(&from))),
+            Command::Subscribe { from, config, reply } => drop(reply.send(self.subscribe(&from, config))),
             Command::ReadStats { reply } => drop(reply.send(Ok(self.stats()))),
         }
     }
@@ -260,6 +266,7 @@ impl Control {
             self.master_failure("has gone");
         }
         self.poll_clocked_sources(now_ns);
+        self.evict_stuck_sinks(now_ns);
         self.send_waiting();
         forget_oldest(&mut self.sources, SourceEntry::is_gone);
         forget_oldest(&mut self.sinks, SinkEntry::is_gone);

@@ -50,7 +50,16 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when a setting is out of range or no thread can be had.
     pub fn new(config: EngineConfig) -> Result<Self, EngineError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Self::with_clock(config, Arc::new(SystemClock))
+    }
+
+    /// As [`Engine::new`], on another monotonic clock: one that is watched, or that runs beside the system's.
+    ///
+    /// The audio thread calls its methods in every block: they may not allocate, lock or log there.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with_clock(config: EngineConfig, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
         let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
         let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline))?;
         let (commands, command_queue) = unbounded();

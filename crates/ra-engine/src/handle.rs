@@ -5,7 +5,7 @@ use ra_core::{Sink, Stats};
 use ra_dsp::Insert;
 
 use crate::command::{Command, ReplyTo, SourceChange};
-use crate::{AnySource, BusConfig, BusReader, CommandError, InsertId, SinkConfig, SourceConfig, Strip};
+use crate::{AnySource, BusConfig, BusReader, CommandError, InsertId, ReaderConfig, SinkConfig, SourceConfig, Strip};
 
 /// Commands an engine from any thread. Clones are cheap; all of them speak to the same engine.
 ///
@@ -107,7 +107,12 @@ impl EngineHandle {
     /// A reader of a bus (or of `source:NAME`) for a consumer that has a thread of its own: it sees every block that is
     /// published from now on, and learns exactly what it missed.
     pub fn subscribe(&self, from: &str) -> Result<BusReader, CommandError> {
-        self.ask(|reply| Command::Subscribe { from: from.to_owned(), reply })
+        self.subscribe_with(from, ReaderConfig::default())
+    }
+
+    /// As [`EngineHandle::subscribe`], with a rule for what happens when it is late.
+    pub fn subscribe_with(&self, from: &str, config: ReaderConfig) -> Result<BusReader, CommandError> {
+        self.ask(|reply| Command::Subscribe { from: from.to_owned(), config, reply })
     }
 
     /// What the engine can say of itself at this moment.

@@ -32,11 +32,13 @@ mod command;
 mod config;
 mod consumer;
 mod control;
+mod cushion;
 mod engine;
 mod error;
 mod feeder;
 mod gap_list;
 mod handle;
+mod lag;
 mod mixer_thread;
 mod offline;
 mod os;
@@ -49,8 +51,8 @@ mod workers;
 
 pub use command::{AnySource, InsertId, Strip};
 pub use config::{
-    BusConfig, ConsumerClass, EngineConfig, FanOutBackend, Latency, MAIN_BUS, Master, MonoLaw, OnRateMismatch, Quality,
-    RealtimeRequest, SOURCE_BUS_PREFIX, SinkConfig, SourceConfig,
+    BusConfig, ConsumerClass, EngineConfig, FanOutBackend, Latency, MAIN_BUS, Master, MonoLaw, OnLag, OnRateMismatch,
+    Quality, ReaderConfig, RealtimeRequest, SOURCE_BUS_PREFIX, SinkConfig, SourceConfig,
 };
 pub use engine::Engine;
 pub use error::{CommandError, EngineError};

@@ -10,7 +10,9 @@ use crate::control::{Completion, Control, Request, SinkNumber};
 use crate::feeder::{Fed, Feeder};
 use crate::rt::mixer::Mixer;
 use crate::timeline::Timeline;
-use crate::{AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineError, SinkConfig, SourceConfig};
+use crate::{
+    AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineError, ReaderConfig, SinkConfig, SourceConfig,
+};
 
 /// Blocks between two looks at the control side.
 const BLOCKS_PER_TURN: u32 = 8;
@@ -107,7 +109,7 @@ impl OfflineEngine {
     /// # Errors
     /// [`CommandError::UnknownBus`] or [`CommandError::UnknownSource`].
     pub fn subscribe(&mut self, from: &str) -> Result<BusReader, CommandError> {
-        let reader = self.control.subscribe(from)?;
+        let reader = self.control.subscribe(from, ReaderConfig::default())?;
         self.prepare();
         Ok(reader)
     }
@@ -237,6 +239,7 @@ impl OfflineEngine {
                 }
                 Request::RunConsumer(run) => {
                     let (number, mut consumer) = (run.number, run.consumer);
+                    consumer.be_patient();
                     let result = consumer.open_at(FramePosition(0));
                     let dead = result.is_err();
                     let clock = consumer.take_clock();
@@ -254,6 +257,8 @@ impl OfflineEngine {
                     let result = source.start(Box::new(input));
                     self.control.complete(Completion::ClockedRestarted { id, source, result });
                 }
+                // It has none: a sink that hangs here hangs all.
+                Request::AbandonConsumer { .. } => {}
                 Request::StopClocked { id, mut source, .. } => {
                     source.stop();
                     self.control.complete(Completion::ClockedStopped { id });

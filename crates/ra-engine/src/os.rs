@@ -28,6 +28,14 @@ pub(crate) fn request_realtime(request: RealtimeRequest, sample_rate_hz: u32, bl
     granted((!refusals.is_empty()).then(|| refusals.join("; ")), memory_locked)
 }
 
+/// Asks for the calling thread's niceness; returns what it is then, read back. `None` where threads have none of their own.
+///
+/// # Real-time safety
+/// Not real-time safe: does system calls.
+pub(crate) fn set_niceness(niceness: i32) -> Option<i32> {
+    platform::set_niceness(niceness)
+}
+
 /// Runs `work` with denormal numbers taken as zero: they would make quiet tails slow.
 pub(crate) fn without_denormals<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: sets two bits of the floating-point control register for this thread, and puts them back. Rust gives no
@@ -68,6 +76,15 @@ mod platform {
         Err(format!("memory locking refused ({cause}): raise memlock in /etc/security/limits.d"))
     }
 
+    pub(super) fn set_niceness(niceness: i32) -> Option<i32> {
+        // SAFETY: takes no pointers; 0 is the calling thread: on Linux, niceness is a thread's own.
+        unsafe {
+            // A refusal shows in what is read back.
+            libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
+            Some(libc::getpriority(libc::PRIO_PROCESS, 0))
+        }
+    }
+
     pub(super) fn read_back() -> (RealtimeClass, i32) {
         // SAFETY: pid 0 is the calling thread; no pointers.
         let policy = unsafe { libc::sched_getscheduler(0) };
@@ -99,6 +116,10 @@ mod platform {
         audio_thread_priority::promote_current_thread_to_real_time(period_frames, sample_rate_hz)
             .map(|_handle| GRANTED.with(|granted| granted.set(true)))
             .map_err(|cause| format!("the platform's class for audio was refused: {cause}"))
+    }
+
+    pub(super) fn set_niceness(_niceness: i32) -> Option<i32> {
+        None
     }
 
     #[cfg(unix)]

@@ -3,6 +3,8 @@
 use ra_core::{Block, StreamSpec};
 use ra_queue::{BlockReader, ReadOutcome, ReaderCounts};
 
+use crate::lag::{Lag, LagRule};
+
 /// Reads a bus's blocks with a cursor of its own. Leaves by being dropped.
 ///
 /// # Examples
@@ -11,6 +13,8 @@ pub struct BusReader {
     pub(crate) spec: StreamSpec,
     pub(crate) buffer: Vec<f32>,
     pub(crate) reader: Box<dyn BlockReader>,
+    pub(crate) lag_rule: LagRule,
+    pub(crate) is_disconnected: bool,
 }
 
 /// What a look at the bus found. Lag, end and nothing-yet are three things.
@@ -18,10 +22,15 @@ pub struct BusReader {
 pub enum BusEvent<'a> {
     /// The next block. Its samples are a copy: nobody overwrites them.
     Block(Block<'a>),
-    /// The reader was overtaken and lost exactly that many blocks.
+    /// The reader was later than it may be, or overtaken, and lost exactly that many blocks.
     Lagged {
         /// How many.
         n_blocks: u64,
+    },
+    /// The reader was later than it may be, and its rule is to be disconnected: only [`BusEvent::Ended`] comes after this.
+    Disconnected {
+        /// By how many blocks it was behind; they count as lost once the reader is dropped.
+        lag_blocks: u64,
     },
     /// Nothing new yet.
     Empty,
@@ -45,13 +54,34 @@ impl BusReader {
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn read(&mut self) -> BusEvent<'_> {
+        if self.is_disconnected {
+            return BusEvent::Ended;
+        }
+        match self.lag_rule.before_read(&mut *self.reader) {
+            Lag::None => {}
+            lag => return self.lagged(lag),
+        }
         match self.reader.read(&mut self.buffer) {
             ReadOutcome::Block(stamp) => {
                 BusEvent::Block(Block { stamp, spec: self.spec, samples: self.buffer.as_slice() })
             }
-            ReadOutcome::Lagged { n_blocks } => BusEvent::Lagged { n_blocks },
+            ReadOutcome::Lagged { n_blocks } => {
+                let lag = self.lag_rule.overtaken(&mut *self.reader, n_blocks);
+                self.lagged(lag)
+            }
             ReadOutcome::Empty => BusEvent::Empty,
             ReadOutcome::Closed => BusEvent::Ended,
+        }
+    }
+
+    fn lagged(&mut self, lag: Lag) -> BusEvent<'_> {
+        match lag {
+            Lag::None => BusEvent::Empty,
+            Lag::Lost(n_blocks) => BusEvent::Lagged { n_blocks },
+            Lag::Disconnected(lag_blocks) => {
+                self.is_disconnected = true;
+                BusEvent::Disconnected { lag_blocks }
+            }
         }
     }
 

@@ -1,13 +1,16 @@
 //! What a consumer's thread lets the control side see: state, account, gaps.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use ra_core::{FrameAccount, Gap, SinkReport, SinkState};
+use ra_core::{FrameAccount, Gap, SinkPolicy, SinkReport, SinkState};
 use ra_queue::ReaderMonitor;
 
 use crate::gap_list::GapList;
+
+/// Of [`SinkShared::calls`]: the sink was given up on in the middle of a call.
+const EVICTED: u64 = u64::MAX;
 
 /// Shared by a consumer's thread, which writes, and the control side, which reads.
 pub(crate) struct SinkShared {
@@ -20,12 +23,18 @@ pub(crate) struct SinkShared {
     cut_frames: AtomicU64,
     /// Frames produced when the sink ended; `u64::MAX` while it lives.
     frozen_frames: AtomicU64,
+    /// Even: between two calls into the sink. Odd: in the middle of one. [`EVICTED`]: for ever.
+    calls: AtomicU64,
+    lags: AtomicU64,
+    /// Frames were lost on the way to the consumer's own ring since it last looked.
+    lost_before_cushion: AtomicBool,
     text: Mutex<SinkText>,
 }
 
 /// What changes rarely.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SinkText {
+    pub(crate) policy: SinkPolicy,
     pub(crate) state: SinkState,
     pub(crate) reason: Option<String>,
     pub(crate) gaps: GapList,
@@ -34,7 +43,7 @@ pub(crate) struct SinkText {
 }
 
 impl SinkShared {
-    pub(crate) fn new(monitor: ReaderMonitor, block_frames: usize) -> Self {
+    pub(crate) fn new(monitor: ReaderMonitor, block_frames: usize, policy: SinkPolicy) -> Self {
         Self {
             monitor: Mutex::new(Some(monitor)),
             block_frames: block_frames as u64,
@@ -42,8 +51,79 @@ impl SinkShared {
             dropped_frames: AtomicU64::new(0),
             cut_frames: AtomicU64::new(0),
             frozen_frames: AtomicU64::new(u64::MAX),
-            text: Mutex::new(SinkText::default()),
+            calls: AtomicU64::new(0),
+            lags: AtomicU64::new(0),
+            lost_before_cushion: AtomicBool::new(false),
+            text: Mutex::new(SinkText { policy, ..SinkText::default() }),
         }
+    }
+
+    /// The consumer's thread: a call into the sink begins. False: it was given up on.
+    pub(crate) fn begin_call(&self) -> bool {
+        self.turn_over(|calls| calls % 2 == 0)
+    }
+
+    /// The consumer's thread: the call has returned. False: the sink was given up on meanwhile, and whatever it did counts no
+    /// more.
+    pub(crate) fn end_call(&self) -> bool {
+        self.turn_over(|calls| calls % 2 == 1)
+    }
+
+    fn turn_over(&self, is_expected: impl Fn(u64) -> bool) -> bool {
+        let next = |calls| (calls != EVICTED && is_expected(calls)).then(|| calls + 1);
+        // AcqRel: pairs with the exchange in `evict`, so that one of the two is first and the other sees it.
+        self.calls.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
+    }
+
+    /// The control side: which call the sink is in the middle of.
+    pub(crate) fn call_in_progress(&self) -> Option<u64> {
+        Some(self.calls.load(Ordering::Acquire)).filter(|calls| calls % 2 == 1 && *calls != EVICTED)
+    }
+
+    /// The control side: gives up on a sink that is still in the middle of `call`. False: it has just returned.
+    pub(crate) fn evict(&self, call: u64) -> bool {
+        self.calls.compare_exchange(call, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Whether it was given up on.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.calls.load(Ordering::Acquire) == EVICTED
+    }
+
+    /// The sink was later than it may be.
+    pub(crate) fn note_lag(&self) {
+        self.lags.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Times that it was.
+    pub(crate) fn lags(&self) -> u64 {
+        self.lags.load(Ordering::Relaxed)
+    }
+
+    /// What carries blocks to the consumer's own ring was overtaken.
+    pub(crate) fn lose_before_cushion(&self, n_blocks: u64) {
+        self.note_lag();
+        self.drop_frames(n_blocks * self.block_frames);
+        // Release: pairs with the Acquire below. A block behind the loss reaches the consumer later still.
+        self.lost_before_cushion.store(true, Ordering::Release);
+    }
+
+    /// Whether frames were lost on the way since the last call.
+    pub(crate) fn take_lost_before_cushion(&self) -> bool {
+        self.lost_before_cushion.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn set_buffer_bytes(&self, bytes: u64) {
+        self.text.lock().policy.buffer_bytes = bytes;
+    }
+
+    pub(crate) fn set_niceness(&self, niceness: Option<i32>) {
+        self.text.lock().policy.niceness = niceness;
+    }
+
+    /// Whether the sink takes nothing more.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen_frames.load(Ordering::Acquire) != u64::MAX
     }
 
     pub(crate) fn text(&self) -> SinkText {
@@ -104,7 +184,7 @@ impl SinkShared {
 
     /// The sink takes nothing more: what waits for it is dropped, and what comes later is not its own.
     pub(crate) fn freeze(&self) {
-        if self.frozen_frames.load(Ordering::Acquire) != u64::MAX {
+        if self.is_frozen() {
             return;
         }
         let produced = self.produced_frames();

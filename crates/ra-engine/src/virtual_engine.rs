@@ -1,10 +1,13 @@
 //! The simulation's driver: mixer, control logic and clocked sources in virtual time, in one thread.
 
+mod start_numbers;
+
 use ra_core::{Clock, FramePosition, Sink, Stats};
 
 use crate::offline::OfflineEngine;
 use crate::rt::command::SourceId;
 use crate::{AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineError, SinkConfig, SourceConfig};
+use start_numbers::{CountedStarts, StartNumbers};
 
 /// An engine whose time goes on only when it is stepped.
 ///
@@ -14,7 +17,7 @@ use crate::{AnySource, BusConfig, BusReader, CommandError, EngineConfig, EngineE
 pub struct VirtualEngine {
     engine: OfflineEngine,
     /// In the order in which they were added.
-    sources: Vec<SourceId>,
+    sources: Vec<(SourceId, StartNumbers)>,
     latency_ns: f64,
     steps: u64,
     steps_per_tick: u64,
@@ -23,6 +26,8 @@ pub struct VirtualEngine {
 /// What of a clocked source sounds at the first frame of a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SourceReading {
+    /// Which start of the source, from 0: one whose format changes is started again, and counts its frames from 0 again.
+    pub start: usize,
     /// The source's own frame, as its stamps count them; before its first one, negative.
     pub frame: i64,
     /// How far behind that frame, 0 to 1.
@@ -67,8 +72,14 @@ impl VirtualEngine {
     /// [`CommandError`], the source's own error when it can't be started.
     pub fn add_source(&mut self, config: SourceConfig, source: impl Into<AnySource>) -> Result<(), CommandError> {
         let id = self.engine.control.next_source_id();
-        self.engine.add_any_source(config, source.into())?;
-        self.sources.push(id);
+        let starts = StartNumbers::default();
+        let source: AnySource = source.into();
+        let source = match source {
+            AnySource::Clocked(source) => AnySource::clocked(CountedStarts::new(source, &starts)),
+            pulled => pulled,
+        };
+        self.engine.add_any_source(config, source)?;
+        self.sources.push((id, starts));
         Ok(())
     }
 
@@ -107,19 +118,41 @@ impl VirtualEngine {
         self.engine.feed();
         self.latency_ns = self.engine.mixer.latency_ns();
         self.engine.mixer.step();
+        // Before the control side starts any source again: what is new here is of the newest start.
+        for (id, starts) in &mut self.sources {
+            if let Some(strip) = self.engine.mixer.source(*id) {
+                starts.see(&strip.follower, strip.next.as_deref());
+            }
+        }
         self.engine.drain();
         self.steps += 1;
         if self.steps.is_multiple_of(self.steps_per_tick) {
-            self.engine.tick();
+            self.tick();
         }
+    }
+
+    /// Lets the control side look after its sources, and learn what the mixer has told, at once. It does so by itself every
+    /// 20 ms; a snapshot that is to know of the gaps up to the last frame needs it behind the last step.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates, may do I/O.
+    pub fn tick(&mut self) {
+        self.engine.tick();
     }
 
     /// What of the `index`-th added source sounded at the first frame of the block just mixed; `None` where it was silent:
     /// not begun, in a long hole, or ended.
     pub fn reading(&self, index: usize) -> Option<SourceReading> {
-        let strip = self.engine.mixer.source(*self.sources.get(index)?)?;
+        let (id, starts) = self.sources.get(index)?;
+        let strip = self.engine.mixer.source(*id)?;
         let reading = strip.follower.clocked()?.reading()?;
-        Some(SourceReading { frame: reading.frame, fraction: reading.fraction, rate_factor: reading.rate_factor })
+        let start = starts.of(&strip.follower)?;
+        Some(SourceReading {
+            start,
+            frame: reading.frame,
+            fraction: reading.fraction,
+            rate_factor: reading.rate_factor,
+        })
     }
 
     /// From capture to the mix point at the first frame of the block just mixed, in nanoseconds.

@@ -10,11 +10,15 @@ use ra_core::{Clock, ClockedSource, Granted, SourceError};
 use ra_queue::InputWriter;
 
 use crate::consumer::Drained;
-use crate::control::{Completion, ConsumerRun, Request, Threadless};
+use crate::control::{Completion, ConsumerRun, Request, SinkNumber, Threadless};
+use crate::cushion::{Cushion, Pumped};
 use crate::feeder::{Fed, Feeder};
+use crate::os;
 
 /// How often a feeder looks whether its ring has room, in nanoseconds.
 const FEEDER_POLL_NS: u64 = 20_000_000;
+/// How often blocks are carried into a consumer's own ring, in nanoseconds; its bus's ring holds 50 ms at least.
+const CUSHION_POLL_NS: u64 = 5_000_000;
 /// How often a sink is told to make durable what it has, in nanoseconds.
 const FLUSH_NS: u64 = 100_000_000;
 
@@ -24,7 +28,13 @@ pub(crate) struct Workers {
     completions: Sender<Completion>,
     /// Set when the engine ends: feeders stop.
     quit: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<Worker>,
+}
+
+/// A thread, and the sink that it works for.
+struct Worker {
+    sink: Option<SinkNumber>,
+    thread: JoinHandle<()>,
 }
 
 impl Workers {
@@ -34,7 +44,7 @@ impl Workers {
 
     /// Gives a request its thread.
     pub(crate) fn carry_out(&mut self, request: Request) {
-        self.threads.retain(|thread| !thread.is_finished());
+        self.threads.retain(|worker| !worker.thread.is_finished());
         let completions = self.completions.clone();
         match request {
             Request::StartClocked { id, name, mut source, input } => {
@@ -67,21 +77,44 @@ impl Workers {
                     run_feeder(*feeder, &*clock, &quit, &|| drop(completions.send(Completion::FeederPrimed { id })));
                 });
             }
-            Request::RunConsumer(run) => {
-                let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
-                let (number, thread_name) = (run.number, format!("ra-sink-{}", run.name));
-                self.spawn(thread_name, Threadless::Sink(number), move || {
-                    // The sink's own panics are caught where they can be told from ours.
-                    drop(catch_unwind(AssertUnwindSafe(|| run_consumer(run, &*clock, &quit, &completions))));
-                    drop(completions.send(Completion::SinkEnded { number }));
-                });
-            }
+            Request::RunConsumer(run) => self.run_consumer(run),
+            // Dropping the handle leaves the thread to itself.
+            Request::AbandonConsumer { number } => self.threads.retain(|worker| worker.sink != Some(number)),
         }
+    }
+
+    fn run_consumer(&mut self, mut run: ConsumerRun) {
+        let number = run.number;
+        if let Some(n_blocks) = run.cushion_blocks {
+            let (consumer, cushion) = match run.consumer.with_cushion(n_blocks) {
+                Ok(both) => both,
+                Err(cause) => {
+                    let message = format!("no ring of its own: {cause}");
+                    drop(self.completions.send(Completion::NoThread { what: Threadless::Sink(number), message }));
+                    return;
+                }
+            };
+            run.consumer = consumer;
+            let (clock, leave) = (Arc::clone(&self.clock), Arc::clone(&run.leave));
+            self.spawn(format!("ra-keep-{}", run.name), Threadless::Sink(number), move || {
+                run_cushion(cushion, &*clock, &leave);
+            });
+        }
+        let completions = self.completions.clone();
+        let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
+        self.spawn(format!("ra-sink-{}", run.name), Threadless::Sink(number), move || {
+            // The sink's own panics are caught where they can be told from ours.
+            drop(catch_unwind(AssertUnwindSafe(|| run_consumer(run, &*clock, &quit, &completions))));
+            drop(completions.send(Completion::SinkEnded { number }));
+        });
     }
 
     fn spawn(&mut self, name: String, what: Threadless, work: impl FnOnce() + Send + 'static) {
         match Builder::new().name(name).spawn(work) {
-            Ok(thread) => self.threads.push(thread),
+            Ok(thread) => {
+                let sink = if let Threadless::Sink(number) = what { Some(number) } else { None };
+                self.threads.push(Worker { sink, thread });
+            }
             Err(cause) => drop(self.completions.send(Completion::NoThread { what, message: cause.to_string() })),
         }
     }
@@ -95,8 +128,9 @@ impl Workers {
     /// Joins every thread that ends by `deadline_ns`; returns how many did not.
     pub(crate) fn join_until(&mut self, deadline_ns: u64) -> usize {
         loop {
-            let (done, running): (Vec<_>, Vec<_>) = self.threads.drain(..).partition(|thread| thread.is_finished());
-            for thread in done {
+            let (done, running): (Vec<_>, Vec<_>) =
+                self.threads.drain(..).partition(|worker| worker.thread.is_finished());
+            for Worker { thread, .. } in done {
                 // A panic was reported where it happened; sinks catch theirs.
                 drop(thread.join());
             }
@@ -145,6 +179,7 @@ fn run_feeder(mut feeder: Feeder, clock: &dyn Clock, quit: &AtomicBool, primed: 
 
 fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completions: &Sender<Completion>) {
     let ConsumerRun { number, mut consumer, class, opens_at, leave, .. } = run;
+    consumer.shared.set_niceness(os::set_niceness(class.niceness()));
     let mut next_ns = clock.now_ns();
     let result = match opens_at {
         Some(position) => consumer.open_at(position),
@@ -190,6 +225,25 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
         }
     }
     consumer.finish();
+}
+
+/// Carries blocks into a consumer's own ring until its bus ends, the consumer does, or it is asked to leave.
+fn run_cushion(mut cushion: Cushion, clock: &dyn Clock, leave: &AtomicBool) {
+    let mut next_ns = clock.now_ns();
+    loop {
+        // Acquire pairs with the Release in `remove_sink`.
+        if leave.load(Ordering::Acquire) {
+            cushion.leave();
+        }
+        match cushion.pump() {
+            Pumped::More => {}
+            Pumped::Idle => {
+                next_ns = next_look_ns(next_ns, CUSHION_POLL_NS, clock.now_ns());
+                clock.sleep_until_ns(next_ns);
+            }
+            Pumped::Ended => return,
+        }
+    }
 }
 
 /// The next multiple of the period that is not past: lateness does not add up.

@@ -59,6 +59,13 @@ pub trait BlockReader: Send {
     /// Wait-free, no allocation. (With the spmcq back end: not real-time safe: locks.)
     fn skip_ahead(&mut self) -> u64;
 
+    /// Passes the oldest blocks, until at most `n_blocks` (1 at least) wait to be read; returns how many were passed. They
+    /// count as lost and are not reported again. (With the spmcq back end all but the newest are passed, if any are.)
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation. (With the spmcq back end: not real-time safe: locks.)
+    fn keep_newest(&mut self, n_blocks: u64) -> u64;
+
     /// Blocks that were published and not yet read; the writer may make it more at any time. More than the ring holds:
     /// the next read reports the loss.
     ///
@@ -83,6 +90,12 @@ pub trait Subscribe: Send + Sync {
     /// # Real-time safety
     /// Not real-time safe: allocates.
     fn subscribe(&self, from: Join) -> Box<dyn BlockReader>;
+
+    /// Blocks that the ring holds: what was asked for, or more.
+    fn n_blocks(&self) -> usize;
+
+    /// The memory of the ring's blocks and their stamps, in bytes; it never grows.
+    fn memory_bytes(&self) -> usize;
 }
 
 /// What a read came to. An empty ring, a loss and the end are different things.

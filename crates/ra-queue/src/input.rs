@@ -8,13 +8,14 @@ mod writer;
 
 use std::sync::Arc;
 
-use ra_core::{ChannelCount, PeriodStamp};
+use ra_core::{ChannelCount, FramePosition, PeriodStamp};
 
 pub use account::InputMonitor;
 pub use reader::InputReader;
 pub use writer::InputWriter;
 
 use crate::QueueError;
+use crate::sync::rtrb;
 use account::InputCounters;
 use frame_size::FrameSize;
 
@@ -69,6 +70,45 @@ impl Default for InputConfig {
 /// # Ok::<(), ra_queue::QueueError>(())
 /// ```
 pub fn input_ring(config: &InputConfig) -> Result<(InputWriter, InputReader, InputMonitor), QueueError> {
+    input_ring_trial(config, &InputTrial::default())
+}
+
+/// What the counts of an input ring begin at, as if so many frames had been through it: for tests of the wrap.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InputTrial {
+    /// Frames that were read.
+    pub n_delivered: u64,
+    /// Frames that the reader dropped.
+    pub n_discarded: u64,
+    /// Frames that were offered and did not fit.
+    pub n_refused: u64,
+}
+
+impl InputTrial {
+    /// The ring is empty, so all that went in came out.
+    fn n_accepted(&self) -> u64 {
+        self.n_delivered.wrapping_add(self.n_discarded)
+    }
+
+    /// Where the source's timeline goes on: behind all that was offered.
+    fn position(&self) -> FramePosition {
+        FramePosition(self.n_accepted().wrapping_add(self.n_refused))
+    }
+}
+
+/// As [`input_ring`], with counts that begin where a test wants them.
+///
+/// # Real-time safety
+/// Not real-time safe: allocates.
+///
+/// # Errors
+/// As [`input_ring`].
+#[doc(hidden)]
+pub fn input_ring_trial(
+    config: &InputConfig,
+    trial: &InputTrial,
+) -> Result<(InputWriter, InputReader, InputMonitor), QueueError> {
     let n_channels = config.channels.get();
     let max_frames = MAX_SAMPLES / n_channels;
     if !(1..=max_frames).contains(&config.capacity_frames) {
@@ -80,10 +120,11 @@ pub fn input_ring(config: &InputConfig) -> Result<(InputWriter, InputReader, Inp
     let (samples_in, samples_out) = initialised_ring(config.capacity_frames * n_channels, 0.0);
     let (stamps_in, stamps_out) = initialised_ring(config.capacity_periods, PeriodStamp::default());
     let frames = FrameSize::new(config.channels);
-    let counters = Arc::new(InputCounters::default());
+    let counters = Arc::new(InputCounters::starting_at(trial));
     Ok((
-        InputWriter::new(samples_in, stamps_in, frames, Arc::clone(&counters)),
-        InputReader::new(samples_out, stamps_out, frames, config.capacity_periods, Arc::clone(&counters)),
+        InputWriter::new(samples_in, stamps_in, frames, Arc::clone(&counters)).starting_at(trial),
+        InputReader::new(samples_out, stamps_out, frames, config.capacity_periods, Arc::clone(&counters))
+            .starting_at(trial),
         InputMonitor::new(counters, config.capacity_frames),
     ))
 }

@@ -34,6 +34,8 @@
 mod error;
 mod fanout;
 mod input;
+#[cfg(all(test, loom))]
+mod model_tests;
 mod sync;
 
 pub use error::QueueError;
@@ -43,4 +45,4 @@ pub use fanout::{
 };
 #[cfg(feature = "spmcq")]
 pub use fanout::{SpmcqReader, SpmcqSubscriber, SpmcqWriter, spmcq_fan_out};
-pub use input::{InputConfig, InputMonitor, InputReader, InputWriter, input_ring};
+pub use input::{InputConfig, InputMonitor, InputReader, InputTrial, InputWriter, input_ring, input_ring_trial};

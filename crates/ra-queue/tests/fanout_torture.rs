@@ -1,5 +1,6 @@
 //! The fan-out with a writer flat out and readers of every temper on threads of their own. Bounded by blocks, not by
-//! time: torn 0, backwards 0, duplicate 0, and read + lost == produced for everybody.
+//! time: torn 0, backwards 0, duplicate 0, and read + lost == produced for everybody. (`cargo xtask torture queue` does
+//! the same for as long as asked, at every pace, in a real-time class.)
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,28 @@ use ra_queue::{
     ring_fan_out_trial,
 };
 
-const N_BLOCKS: u64 = 60_000;
+/// A ring, what goes through it, and who reads it.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    ring_blocks: usize,
+    n_samples: usize,
+    /// Blocks that are published in all.
+    n_published: u64,
+    trial: RingTrial,
+    /// What every reader's counts begin at.
+    first_count: u64,
+    /// So many readers of each temper that stays, and visitors.
+    n_each: usize,
+}
+
+const SHAPE: Shape = Shape {
+    ring_blocks: 2,
+    n_samples: 512,
+    n_published: 60_000,
+    trial: RingTrial { first_seq: 0, is_portable: false },
+    first_count: 0,
+    n_each: 1,
+};
 
 fn stamp(n: u64) -> BlockStamp {
     BlockStamp { seq: n, position: FramePosition(n.wrapping_mul(5)), capture_ns: n.wrapping_mul(7) ^ 0x55 }
@@ -47,10 +69,20 @@ impl Findings {
     }
 }
 
+/// The counts as if they had begun at 0.
+fn from_zero(counts: ReaderCounts, first_count: u64) -> ReaderCounts {
+    ReaderCounts {
+        produced_blocks: counts.produced_blocks.wrapping_sub(first_count.wrapping_mul(2)),
+        read_blocks: counts.read_blocks.wrapping_sub(first_count),
+        lost_blocks: counts.lost_blocks.wrapping_sub(first_count),
+        queued_blocks: counts.queued_blocks,
+    }
+}
+
 /// Reads until the end, or until `limit` blocks were read.
-fn listen(reader: &mut dyn BlockReader, n_samples: usize, temper: Temper, limit: u64) -> Findings {
+fn listen(reader: &mut dyn BlockReader, shape: Shape, temper: Temper, limit: u64) -> Findings {
     let mut found = Findings::default();
-    let mut out = vec![0.0; n_samples];
+    let mut out = vec![0.0; shape.n_samples];
     let mut expected: Option<u64> = None;
     while found.n_read < limit {
         match reader.read(&mut out) {
@@ -65,6 +97,7 @@ fn listen(reader: &mut dyn BlockReader, n_samples: usize, temper: Temper, limit:
                 expected = Some(n + 1);
             }
             ReadOutcome::Lagged { n_blocks } => {
+                assert!(n_blocks > 0, "a loss of nothing, again and again");
                 found.n_lost += n_blocks;
                 expected = expected.map(|expected| expected + n_blocks);
             }
@@ -86,14 +119,14 @@ fn listen(reader: &mut dyn BlockReader, n_samples: usize, temper: Temper, limit:
             }
         }
     }
-    let counts = reader.counts();
+    let counts = from_zero(reader.counts(), shape.first_count);
     assert_eq!((counts.read_blocks, counts.lost_blocks), (found.n_read, found.n_lost));
     found
 }
 
-fn write_all(mut writer: RingWriter, n_samples: usize) {
-    let mut samples = vec![0.0; n_samples];
-    for n in 0..N_BLOCKS {
+fn write_all(mut writer: RingWriter, shape: Shape) {
+    let mut samples = vec![0.0; shape.n_samples];
+    for n in 0..shape.n_published {
         samples.fill(sample(n));
         writer.publish(&stamp(n), &samples);
         if n % 256 == 0 {
@@ -102,24 +135,25 @@ fn write_all(mut writer: RingWriter, n_samples: usize) {
     }
 }
 
-fn check_end(counts: ReaderCounts, found: &Findings, what: &str) {
+fn check_end(counts: ReaderCounts, found: &Findings, shape: Shape, what: &str) {
     assert!(found.is_clean(), "{what}: {found:?}");
     assert!(counts.is_balanced(), "{what}: {counts:?}");
-    assert_eq!(counts.queued_blocks, 0, "{what}: {counts:?}");
+    assert_eq!((counts.produced_blocks, counts.queued_blocks), (shape.n_published, 0), "{what}: {counts:?}");
     assert_eq!(found.n_read + found.n_lost, counts.produced_blocks, "{what}: {counts:?}");
 }
 
 /// Readers that join, read a little and leave, again and again until the writer is done.
-fn come_and_go(bus: &RingSubscriber, n_samples: usize, is_over: &AtomicBool) -> u64 {
+fn come_and_go(bus: &RingSubscriber, shape: Shape, is_over: &AtomicBool) -> u64 {
     let mut n_visits = 0;
     while !is_over.load(Ordering::Relaxed) || n_visits == 0 {
         let from = if n_visits % 2 == 0 { Join::Oldest } else { Join::Next };
-        let mut reader = bus.join(from);
+        let mut reader = bus.join_trial(from, shape.first_count);
         let monitor = reader.monitor();
-        let found = listen(&mut reader, n_samples, Temper::Fast, 5);
+        let found = listen(&mut reader, shape, Temper::Fast, 5);
         assert!(found.is_clean(), "{found:?}");
         drop(reader);
-        let counts = monitor.counts();
+        assert!(monitor.counts().is_balanced());
+        let counts = from_zero(monitor.counts(), shape.first_count);
         assert!(counts.is_balanced() && counts.queued_blocks == 0, "{counts:?}");
         assert_eq!(counts.read_blocks, found.n_read);
         n_visits += 1;
@@ -127,96 +161,119 @@ fn come_and_go(bus: &RingSubscriber, n_samples: usize, is_over: &AtomicBool) -> 
     n_visits
 }
 
-fn torture(n_blocks: usize, n_samples: usize, trial: RingTrial) {
-    let (writer, bus) = ring_fan_out_trial(n_blocks, n_samples, &trial).unwrap();
+fn torture(shape: Shape) {
+    let (writer, bus) = ring_fan_out_trial(shape.ring_blocks, shape.n_samples, &shape.trial).unwrap();
+    let join = || bus.join_trial(Join::Next, shape.first_count);
     // Never reads while the writer runs: its loss is certain.
-    let mut absent = bus.join(Join::Next);
+    let mut absent = join();
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let residents = [Temper::Fast, Temper::Fast, Temper::Slow, Temper::Sleepy, Temper::Skipping].map(|temper| {
-            let mut reader = bus.join(Join::Next);
-            let monitor = reader.monitor();
-            (
-                temper,
-                monitor,
-                scope.spawn(move || {
-                    let found = listen(&mut reader, n_samples, temper, u64::MAX);
+        let tempers = [Temper::Fast, Temper::Fast, Temper::Slow, Temper::Sleepy, Temper::Skipping];
+        let residents: Vec<_> = std::iter::repeat_n(tempers, shape.n_each)
+            .flatten()
+            .map(|temper| {
+                let mut reader = join();
+                let monitor = reader.monitor();
+                let thread = scope.spawn(move || {
+                    let found = listen(&mut reader, shape, temper, u64::MAX);
                     (reader.counts(), found)
-                }),
-            )
-        });
+                });
+                (temper, monitor, thread)
+            })
+            .collect();
         let monitors: Vec<_> = residents.iter().map(|(_, monitor, _)| monitor.clone()).collect();
-        let is_over = &is_over;
+        let (is_over, bus) = (&is_over, &bus);
         scope.spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
                 for counts in monitors.iter().map(ra_queue::ReaderMonitor::counts) {
                     assert!(counts.is_balanced(), "{counts:?}");
+                    let counts = from_zero(counts, shape.first_count);
                     assert!(counts.queued_blocks <= counts.produced_blocks, "below zero: {counts:?}");
                 }
                 thread::yield_now();
             }
         });
-        let bus = &bus;
-        let visitors = [(); 2].map(|()| scope.spawn(move || come_and_go(bus, n_samples, is_over)));
-        scope.spawn(move || write_all(writer, n_samples)).join().unwrap();
+        let visitors: Vec<_> =
+            (0..shape.n_each + 1).map(|_| scope.spawn(move || come_and_go(bus, shape, is_over))).collect();
+        let writing = scope.spawn(move || write_all(writer, shape)).join();
         is_over.store(true, Ordering::Relaxed);
+        writing.unwrap();
         for (temper, monitor, thread) in residents {
             let (counts, found) = thread.join().unwrap();
-            check_end(counts, &found, &format!("{temper:?}"));
-            assert_eq!(counts.produced_blocks, N_BLOCKS);
             assert_eq!(monitor.counts(), counts);
+            check_end(from_zero(counts, shape.first_count), &found, shape, &format!("{temper:?}"));
         }
         visitors.into_iter().for_each(|thread| assert!(thread.join().unwrap() > 0));
     });
-    let found = listen(&mut absent, n_samples, Temper::Fast, u64::MAX);
-    check_end(absent.counts(), &found, "absent");
-    let n_blocks = n_blocks.next_power_of_two() as u64;
+    let found = listen(&mut absent, shape, Temper::Fast, u64::MAX);
+    check_end(from_zero(absent.counts(), shape.first_count), &found, shape, "absent");
+    let n_blocks = bus.n_blocks() as u64;
     let n_kept = n_blocks - (n_blocks / 8).max(1);
-    assert_eq!((found.n_read, found.n_lost), (n_kept, N_BLOCKS - n_kept));
+    assert_eq!((found.n_read, found.n_lost), (n_kept, shape.n_published - n_kept));
 }
 
 /// One reader and nobody else, so that both are really at it at the same time wherever there are two cores.
-fn duel(n_samples: usize, trial: RingTrial) {
-    let (writer, bus) = ring_fan_out_trial(2, n_samples, &trial).unwrap();
+fn duel(shape: Shape) {
+    let (writer, bus) = ring_fan_out_trial(shape.ring_blocks, shape.n_samples, &shape.trial).unwrap();
     let mut reader = bus.join(Join::Next);
     let found = thread::scope(|scope| {
-        scope.spawn(move || write_all(writer, n_samples));
-        listen(&mut reader, n_samples, Temper::Fast, u64::MAX)
+        scope.spawn(move || write_all(writer, shape));
+        listen(&mut reader, shape, Temper::Fast, u64::MAX)
     });
-    check_end(reader.counts(), &found, "duel");
-    assert_eq!(reader.counts().produced_blocks, N_BLOCKS);
+    check_end(reader.counts(), &found, shape, "duel");
 }
 
 #[test]
 fn a_writer_and_a_reader_race_for_the_same_slots() {
     for n_samples in [1, 512, 8_192] {
         for is_portable in [false, true] {
-            duel(n_samples, RingTrial { is_portable, ..RingTrial::default() });
+            duel(Shape { n_samples, trial: RingTrial { is_portable, ..RingTrial::default() }, ..SHAPE });
         }
     }
 }
 
 #[test]
 fn a_small_ring_of_large_blocks_is_never_torn() {
-    torture(2, 8_192, RingTrial::default());
+    torture(Shape { n_samples: 8_192, ..SHAPE });
 }
 
 #[test]
 fn a_small_ring_of_large_blocks_copied_by_plain_atomics_is_never_torn() {
-    torture(2, 8_192, RingTrial { is_portable: true, ..RingTrial::default() });
+    let trial = RingTrial { is_portable: true, ..RingTrial::default() };
+    torture(Shape { n_samples: 8_192, trial, ..SHAPE });
 }
 
 #[test]
-fn sequence_numbers_wrap_in_the_middle_of_it() {
-    torture(64, 256, RingTrial { first_seq: u64::MAX - N_BLOCKS / 2, is_portable: false });
+fn blocks_of_4096_frames_of_64_channels() {
+    torture(Shape { n_samples: 4_096 * 64, n_published: 500, ring_blocks: 4, ..SHAPE });
+}
+
+#[test]
+fn blocks_of_one_frame_of_64_channels_and_32_readers() {
+    torture(Shape { n_samples: 64, ring_blocks: 16, n_each: 5, ..SHAPE });
+}
+
+#[test]
+fn every_counter_wraps_in_the_middle_of_it() {
+    for first_count in [0_u64.wrapping_sub(1), 0_u64.wrapping_sub(20), 1 << 63] {
+        let trial = RingTrial { first_seq: 0_u64.wrapping_sub(SHAPE.n_published / 2), is_portable: false };
+        torture(Shape { ring_blocks: 64, n_samples: 256, trial, first_count, ..SHAPE });
+    }
+}
+
+#[test]
+fn versions_wrap_in_the_middle_of_it() {
+    let trial = RingTrial { first_seq: (1_u64 << 63).wrapping_sub(SHAPE.n_published / 2), is_portable: false };
+    torture(Shape { ring_blocks: 8, n_samples: 256, trial, ..SHAPE });
 }
 
 #[test]
 fn blocks_of_one_sample_and_rings_of_two() {
-    torture(2, 1, RingTrial::default());
+    torture(Shape { n_samples: 1, ..SHAPE });
 }
 
 #[test]
 fn blocks_that_end_within_a_line() {
-    torture(8, 1_001, RingTrial { first_seq: u64::MAX - 1, is_portable: false });
+    let trial = RingTrial { first_seq: u64::MAX - 1, is_portable: false };
+    torture(Shape { ring_blocks: 8, n_samples: 1_001, trial, ..SHAPE });
 }

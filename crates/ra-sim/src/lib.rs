@@ -3,7 +3,8 @@
 //!
 //! Offsets are against the scenario's true clocks: the engine's own opinion of a clock is reported beside them and takes no
 //! part. Knows no command line, opens no file but a scenario that it is told to load, and reads no clock: the same scenario
-//! gives the same report and the same samples.
+//! gives the same report and the same samples. The file's keys are described in `docs/scenarios.md`, the report's fields in
+//! `docs/reports.md`.
 //!
 //! # Examples
 //! ```

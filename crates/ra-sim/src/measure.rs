@@ -52,6 +52,20 @@ impl Offsets {
     }
 }
 
+/// A block of a source, as it was heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    /// When, on the mix timeline, in seconds.
+    pub(crate) from_s: f64,
+    pub(crate) to_s: f64,
+    /// How far its sound was from true time plus the engine's latency, in microseconds.
+    pub(crate) offset_us: f64,
+    /// How far it was from its own place, which its trim moves.
+    pub(crate) astray_us: f64,
+    /// How far the rate at which it was read was from the true one.
+    pub(crate) rate_error_ppm: f64,
+}
+
 /// One source's measurement.
 #[derive(Debug)]
 pub(crate) struct SourceMeasure {
@@ -71,10 +85,10 @@ impl SourceMeasure {
         Self { offsets: Offsets::new(), sum_rate_ppm2: 0.0, n_rates: 0, tolerance_us, settled_s: None, is_off: true }
     }
 
-    /// A block was heard from `from_s` to `to_s`, `offset_us` off. `rate_error_ppm` is how far the rate at which it was
-    /// read was from the true one. Offsets count where `is_measured`.
-    pub(crate) fn heard(&mut self, (from_s, to_s): (f64, f64), offset_us: f64, rate_error_ppm: f64, is_measured: bool) {
-        self.is_off = offset_us.abs() > self.tolerance_us;
+    /// A block was heard. Offsets count where `is_measured`.
+    pub(crate) fn heard(&mut self, heard: &Heard, is_measured: bool) {
+        let Heard { from_s, to_s, offset_us, astray_us, rate_error_ppm } = *heard;
+        self.is_off = astray_us.abs() > self.tolerance_us;
         if self.is_off {
             self.settled_s = Some(to_s);
         } else if self.settled_s.is_none() {
@@ -128,15 +142,22 @@ mod tests {
     fn settling_is_the_last_time_outside() {
         let mut measure = SourceMeasure::new(40.0);
         assert_eq!(measure.settle_s(), None); // never heard
-        measure.heard((0.5, 0.6), 10.0, 1.0, false);
+        let block = |from_s: f64, astray_us: f64| Heard {
+            from_s,
+            to_s: from_s + 0.1,
+            offset_us: astray_us - 500.0,
+            astray_us,
+            rate_error_ppm: 1.0,
+        };
+        measure.heard(&block(0.5, 10.0), false);
         assert_eq!(measure.settle_s(), Some(0.5));
-        measure.heard((0.6, 0.7), -41.0, 1.0, false);
+        measure.heard(&block(0.6, -41.0), false);
         assert_eq!(measure.settle_s(), None);
-        measure.heard((0.7, 0.8), 39.0, 1.0, false);
+        measure.heard(&block(0.7, 39.0), false);
         assert_eq!(measure.settle_s(), Some(0.7));
         assert_eq!(measure.offset_us(), OffsetReport::default());
-        measure.heard((0.8, 0.9), -30.0, 3.0, true);
-        measure.heard((0.9, 1.0), 30.0, -4.0, true);
+        measure.heard(&Heard { offset_us: -30.0, rate_error_ppm: 3.0, ..block(0.8, 0.0) }, true);
+        measure.heard(&Heard { offset_us: 30.0, rate_error_ppm: -4.0, ..block(0.9, 0.0) }, true);
         assert_eq!(measure.offset_us().rms, Some(30.0));
         assert!((measure.ratio_noise_ppm().unwrap() - 12.5f64.sqrt()).abs() < 1e-12);
     }

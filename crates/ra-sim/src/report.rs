@@ -54,10 +54,11 @@ pub struct SourceReport {
     pub drift_ppm: Option<f64>,
     /// The engine's own estimate of its stamps' standard deviation at the end, in microseconds.
     pub jitter_us: Option<f64>,
-    /// Where its sound was against where it should have been: true time of capture plus the latency. In microseconds.
+    /// Where its sound was against true time of capture plus the engine's one latency, in microseconds. Nothing is
+    /// subtracted: its own trim is part of it.
     pub offset_us: OffsetReport,
-    /// The last time |offset| was more than two of the engine's samples, in seconds from the source's start; at least when
-    /// it was first heard. Null where it did not stay inside.
+    /// The last time that its sound was more than two of the engine's samples from its place, which is as much later as its
+    /// trim says, in seconds from the source's start; at least when it was first heard. Null where it did not stay inside.
     pub settle_s: Option<f64>,
     /// Root mean square of the rate at which it was read less its clock's true rate, in ppm.
     pub ratio_noise_ppm: Option<f64>,
@@ -67,7 +68,9 @@ pub struct SourceReport {
     pub delivered_frames: u64,
     /// Frames that were lost on the way.
     pub dropped_frames: u64,
-    /// Frames of silence that stood in for missing ones.
+    /// Frames that were still on their way when all was closed: 0, or the engine has lost sight of them.
+    pub queued_frames: u64,
+    /// Frames of silence that stood in for missing ones, up to the last block that was mixed.
     pub inserted_frames: u64,
     /// Times it ran over or under.
     pub xruns: u64,
@@ -75,7 +78,7 @@ pub struct SourceReport {
     pub rejected_stamps: u64,
     /// Times that its clock was found at another place than it had to be.
     pub clock_jumps: u64,
-    /// What is missing from it, on the mix timeline.
+    /// What is missing from it, on the mix timeline up to the last block that was mixed.
     pub gaps: Vec<Gap>,
 }
 

@@ -1,14 +1,16 @@
 //! What a scenario says: the engine's settings, the devices, and what goes wrong with them. Runs nothing.
+//! The file is described in `docs/scenarios.md`.
 
 mod fault_table;
 mod parse;
+mod ring;
 mod source_table;
 mod table;
 mod text;
 
 use std::path::Path;
 
-use ra_engine::core::{ChannelCount, SampleRate, StreamSpec};
+use ra_engine::core::{ChannelCount, SampleRate, SourceError, StreamSpec};
 use ra_engine::sources::{
     ClockModel, Fault, MockConfig, Outliers, PacedConfig, Signal, SimulatedConfig, SimulatedDevice,
     SimulatedDeviceHandle,
@@ -160,7 +162,15 @@ impl Scenario {
         if self.sources.is_empty() {
             return value("the number of sources", 0.0, "1 at least".to_owned());
         }
+        for source in &self.sources {
+            self.check_ring(source).map_err(|cause| SimulationError::Source { name: source.name.clone(), cause })?;
+        }
         Ok(())
+    }
+
+    /// Checks that the engine would make a ring for a source.
+    fn check_ring(&self, source: &ScenarioSource) -> Result<(), SourceError> {
+        ring::check(self, source)
     }
 }
 

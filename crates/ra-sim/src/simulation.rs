@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use ra_engine::core::{BlockStamp, SampleRate, Sink, SourceStats, Stats};
-use ra_engine::sources::{RoomTime, SimulatedDeviceHandle};
+use ra_engine::core::{BlockStamp, FramePosition, Gap, SampleRate, Sink, SourceStats, Stats};
+use ra_engine::sources::{Fault, RoomTime, SimulatedDeviceHandle};
 use ra_engine::{AnySource, SourceReading, VirtualEngine};
 
-use crate::measure::{Offsets, SourceMeasure};
+use crate::measure::{Heard, Offsets, SourceMeasure};
 use crate::report::{EngineReport, PairReport, Report, SourceReport};
 use crate::side_by_side::SideBySide;
 use crate::{OffsetSeries, Scenario, ScenarioSource, SimulationError};
@@ -36,9 +36,6 @@ struct Device {
     handle: SimulatedDeviceHandle,
     /// The source's trim, in seconds.
     trim_s: f64,
-    /// Which start of the device is heard, from 0, and the frame of the last reading.
-    start: usize,
-    last_frame: i64,
     /// How far behind a loss, and how far before one, a reading may be of silence: in the source's frames.
     edge_frames: (u64, u64),
     measure: SourceMeasure,
@@ -80,8 +77,6 @@ impl Simulation {
             devices.push(Device {
                 handle,
                 trim_s: source.latency_offset_ms * 1e-3,
-                start: 0,
-                last_frame: i64::MIN,
                 edge_frames: edge_frames(scenario, source),
                 measure: SourceMeasure::new(tolerance_us),
             });
@@ -154,9 +149,16 @@ impl Simulation {
         for (index, (device, now_us)) in self.devices.iter_mut().zip(&mut self.now_us).enumerate() {
             *now_us = self.engine.reading(index).and_then(|reading| {
                 let (captured, true_rate) = device.captured(&reading)?;
-                let offset_us = 1e6 * captured.plus_s(latency_s + device.trim_s).seconds_since(block_time);
-                let rate_error_ppm = 1e6 * (reading.rate_factor - true_rate);
-                device.measure.heard((from_s, from_s + block_s), offset_us, rate_error_ppm, is_measured);
+                // Against the one latency of all: a trim is an offset that was asked for, and shows.
+                let offset_us = 1e6 * captured.plus_s(latency_s).seconds_since(block_time);
+                let heard = Heard {
+                    from_s,
+                    to_s: from_s + block_s,
+                    offset_us,
+                    astray_us: offset_us + 1e6 * device.trim_s,
+                    rate_error_ppm: 1e6 * (reading.rate_factor - true_rate),
+                };
+                device.measure.heard(&heard, is_measured);
                 Some(offset_us)
             });
         }
@@ -173,20 +175,24 @@ impl Simulation {
     }
 
     fn finish(self) -> Result<Outcome, SimulationError> {
-        let Self { scenario, engine, devices, pairs, samples, series, blocks, .. } = self;
+        let Self { scenario, mut engine, devices, pairs, samples, series, blocks, .. } = self;
         if let Some(samples) = samples {
             samples.finish()?;
         }
         let latency_us = engine.latency_ns() * 1e-3;
         // What the engine thinks while all goes on; the account is that behind the stop, when nothing is on its way.
+        engine.tick();
         let before = engine.stats();
+        let end = engine.position();
         let stats = engine.finish();
         if let Some(failure) = &stats.engine.failure {
             return Err(SimulationError::Failed(failure.clone()));
         }
         let sources = scenario.sources.iter().zip(&devices).zip(before.sources.iter().zip(&stats.sources));
-        let sources = sources
-            .map(|((source, device), (before, after))| source_report(&source.name, device, latency_us, before, after));
+        let sources = sources.map(|((source, device), (before, after))| {
+            let gaps = GapsUntil::new(&before.gaps, end);
+            source_report(&source.name, latency_us + 1e6 * device.trim_s, &device.measure, (before, after), gaps)
+        });
         let name = |index: usize| scenario.sources[index].name.clone();
         let report = Report {
             schema: SCHEMA,
@@ -206,13 +212,25 @@ impl Simulation {
 impl Device {
     /// When the sound of a reading was captured, and the clock's rate then; `None` where it is one of silence. At the edges of a hole the engine goes
     /// on by itself, over frames that never were.
-    fn captured(&mut self, reading: &SourceReading) -> Option<(RoomTime, f64)> {
-        // A device that was started again counts from 0 again; what its last start delivered is read to its end first.
-        if reading.frame < self.last_frame && self.start + 1 < self.handle.n_starts() {
-            self.start += 1;
-        }
-        self.last_frame = reading.frame;
-        self.handle.true_time_of_sound(self.start, reading.frame, reading.fraction, self.edge_frames)
+    fn captured(&self, reading: &SourceReading) -> Option<(RoomTime, f64)> {
+        self.handle.true_time_of_sound(reading.start, reading.frame, reading.fraction, self.edge_frames)
+    }
+}
+
+/// A source's gaps on the timeline that was mixed. The engine tells silence as soon as it goes into a resampler, which is
+/// ahead of the mix.
+struct GapsUntil {
+    gaps: Vec<Gap>,
+    /// Frames that were told and lie behind the end.
+    beyond_frames: u64,
+}
+
+impl GapsUntil {
+    fn new(told: &[Gap], end: FramePosition) -> Self {
+        let n_frames = |gap: &Gap| gap.n_frames.min(end.frames_since(gap.at_frame));
+        let beyond_frames = told.iter().map(|gap| gap.n_frames - n_frames(gap)).sum();
+        let cut = told.iter().map(|gap| Gap { n_frames: n_frames(gap), ..*gap });
+        Self { gaps: cut.filter(|gap| gap.n_frames > 0).collect(), beyond_frames }
     }
 }
 
@@ -220,7 +238,12 @@ impl Device {
 fn edge_frames(scenario: &Scenario, source: &ScenarioSource) -> (u64, u64) {
     const REACH_FRAMES: u64 = 512;
     const FADE_S: f64 = 0.002;
-    let rate = f64::from(source.sample_rate.hz());
+    // At the highest rate that it ever has: too wide an edge only leaves out some sound.
+    let flips = source.faults.iter().filter_map(|fault| match fault {
+        Fault::Format { sample_rate, .. } => Some(*sample_rate),
+        _ => None,
+    });
+    let rate = f64::from(flips.fold(source.sample_rate, SampleRate::max).hz());
     let block_s = scenario.block_frames as f64 / f64::from(scenario.sample_rate.hz());
     ((FADE_S * rate) as u64 + REACH_FRAMES, (block_s * rate) as u64 + REACH_FRAMES)
 }
@@ -239,28 +262,29 @@ fn engine_report(scenario: &Scenario, blocks: u64, latency_us: f64, before: &Sta
 
 fn source_report(
     name: &str,
-    device: &Device,
     latency_us: f64,
-    before: &SourceStats,
-    after: &SourceStats,
+    measure: &SourceMeasure,
+    (before, after): (&SourceStats, &SourceStats),
+    gaps: GapsUntil,
 ) -> SourceReport {
     SourceReport {
         name: name.to_owned(),
         state: before.state,
         reason: before.reason.clone(),
-        latency_us: latency_us + 1e6 * device.trim_s,
+        latency_us,
         drift_ppm: before.drift_ppm,
         jitter_us: before.jitter_us,
-        offset_us: device.measure.offset_us(),
-        settle_s: device.measure.settle_s(),
-        ratio_noise_ppm: device.measure.ratio_noise_ppm(),
+        offset_us: measure.offset_us(),
+        settle_s: measure.settle_s(),
+        ratio_noise_ppm: measure.ratio_noise_ppm(),
         produced_frames: after.account.produced_frames,
         delivered_frames: after.account.delivered_frames,
         dropped_frames: after.account.dropped_frames,
-        inserted_frames: before.inserted_frames,
+        queued_frames: after.account.queued_frames,
+        inserted_frames: before.inserted_frames.saturating_sub(gaps.beyond_frames),
         xruns: before.xruns,
         rejected_stamps: before.rejected_stamps,
         clock_jumps: before.clock_jumps,
-        gaps: before.gaps.clone(),
+        gaps: gaps.gaps,
     }
 }

@@ -94,16 +94,21 @@ fn changing_one_source_leaves_the_others_alone() {
 }
 
 #[test]
-fn a_trim_moves_one_source_and_is_part_of_its_latency() {
+fn a_trim_is_part_of_its_sources_latency_and_of_its_offset() {
     let mut trimmed = scenario();
     trimmed.sources[0].latency_offset_ms = 2.0;
     trimmed.sources[1].outliers = Outliers::default();
     let outcome = Simulation::new(&trimmed).unwrap().run(&mut |_| ControlFlow::Continue(())).unwrap();
     let [a, b] = &outcome.report.sources[..] else { panic!("two sources") };
     assert_eq!((a.latency_us, b.latency_us), (27_000.0, 25_000.0));
-    // Each is where its own latency puts it: the pair's offsets know of the trim.
-    assert!(a.offset_us.max.unwrap() < 100.0 && b.offset_us.max.unwrap() < 100.0, "{a:?}\n{b:?}");
-    assert!(outcome.report.pairs[0].offset_us.max.unwrap() < 150.0);
+    // Nothing is subtracted: the trim is in its offsets, and in the pair's.
+    let pair = &outcome.report.pairs[0].offset_us;
+    for (offset, place_us) in [(&a.offset_us, 2_000.0), (&b.offset_us, 0.0), (pair, 2_000.0)] {
+        let (rms, max) = (offset.rms.unwrap(), offset.max.unwrap());
+        assert!((rms - place_us).abs() < 50.0 && (max - place_us).abs() < 150.0, "{offset:?}, expected {place_us}");
+    }
+    // Who is where its trim puts it has settled.
+    assert!(a.settle_s.is_some() && b.settle_s.is_some(), "{a:?}\n{b:?}");
 }
 
 #[test]
@@ -157,7 +162,7 @@ fn the_report_has_the_shape_that_is_promised() {
     for key in ["latency_us", "drift_ppm", "settle_s", "ratio_noise_ppm"] {
         assert!(source[key].is_f64(), "{key}: {source}");
     }
-    for key in ["produced_frames", "delivered_frames", "dropped_frames", "inserted_frames"] {
+    for key in ["produced_frames", "delivered_frames", "dropped_frames", "queued_frames", "inserted_frames"] {
         assert!(source[key].is_u64(), "{key}: {source}");
     }
     assert!(source["gaps"].is_array());

@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use ra_engine::core::{ChannelCount, SampleRate};
 use ra_engine::sources::{ClockModel, Fault, Outliers, Signal};
-use ra_engine::{Latency, OnRateMismatch, Quality};
+use ra_engine::{AnySource, Latency, OnRateMismatch, Quality, VirtualEngine};
 use ra_sim::{Scenario, ScenarioSource, Simulation};
 
 fn parse(text: &str) -> Result<Scenario, String> {
@@ -109,6 +109,7 @@ fn every_key_is_read() {
             Signal::Sweep { from_hz: 50.0, to_hz: 5e3, s: 2.0, dbfs: -20.0 },
         ),
         ("\"silence\"", Signal::Silence),
+        ("\"pair\", noise_dbfs = -inf", Signal::Pair { correlation: 0.5, dbfs: -20.0, noise_dbfs: f64::NEG_INFINITY }),
     ] {
         let scenario = parse(&format!("{HEAD}signal = {{ kind = {kind} }}")).unwrap();
         assert_eq!(scenario.sources[0].signal, signal);
@@ -152,6 +153,12 @@ fn what_makes_no_sense_is_told_with_its_line() {
         (format!("duration_s = 1.0\n[[source]]\n{TONE}"), "s.toml:2:1: source 1: name is missing, expected"),
         (source("[[source]]\nname = \"a\""), "s.toml:6:8: source \"a\": the name is used by another source above"),
         (source("[[source]]\nname = \"a/b\""), "name is \"a/b\", expected 1 to 64 characters"),
+        (source("[[source]]\nname = \"..\""), "s.toml:6:8: source 2: name is \"..\", expected 1 to 64 characters"),
+        (source("[[source]]\nname = \".\""), "s.toml:6:8: source 2: name is \".\", expected 1 to 64 characters"),
+        (
+            format!("{HEAD}signal = {{ kind = \"pair\", noise_dbfs = nan }}"),
+            "noise_dbfs is nan, expected a number from -inf to 40 dBFS",
+        ),
         (source("clok = {}"), "s.toml:5:1: source \"a\": unknown key clok, expected name,"),
         (
             source("clock = { ppm = 2e5 }"),
@@ -181,7 +188,27 @@ fn what_makes_no_sense_is_told_with_its_line() {
         (fault("kind = \"lose\", at_s = 1, n_frames = 0"), "fault 1: n_frames is 0, expected a whole number from 1"),
         (
             fault("kind = \"format\", at_s = 1, sample_rate = 1500"),
-            "s.toml:4:10: source \"a\": signal.hz: 997 Hz, expected more",
+            "s.toml:5:54: source \"a\": fault 1: sample_rate 1500 Hz: signal.hz: 997 Hz, expected more",
+        ),
+        (
+            source(
+                "faults = [{ kind = \"silent\" },\n{ kind = \"format\", at_s = 1, sample_rate = 2000 },\n\
+                 { kind = \"format\", at_s = 2, sample_rate = 1000 }]",
+            ),
+            "s.toml:7:44: source \"a\": fault 3: sample_rate 1000 Hz: signal.hz: 997 Hz, expected more",
+        ),
+        (
+            source("channels = 256\nsample_rate = 768000"),
+            "s.toml:6:15: source \"a\": sample_rate: 768000 Hz in 256 channels",
+        ),
+        (
+            format!("block_frames = 8192\nsample_rate = 1000\n{HEAD}{TONE}sample_rate = 768000\nperiod_frames = 65536"),
+            "s.toml:7:15: source \"a\": sample_rate: 768000 Hz in mono and with blocks of 8192.000 ms need a ring of \
+             52635648 frames, expected at most 16777216",
+        ),
+        (
+            format!("block_frames = 8192\nsample_rate = 1000\n{HEAD}{TONE}channels = 200"),
+            "s.toml:4:1: source \"a\": sample_rate: 48000 Hz in 200 channels",
         ),
         (
             format!("{HEAD}signal = {{ kind = \"bang\" }}"),
@@ -238,6 +265,47 @@ fn a_scenario_that_is_made_by_a_program_is_checked_too() {
     ] {
         let error = Simulation::new(&scenario).err().unwrap().to_string();
         assert!(error.contains(says), "{error}, expected {says}");
+    }
+}
+
+#[test]
+fn what_is_accepted_can_be_set_up_and_the_bound_of_rings_is_the_engines() {
+    let of = |sample_rate: u32, block_frames: usize, latency_ms: f64, rate: u32, channels: u16| {
+        let source = ScenarioSource {
+            sample_rate: SampleRate::new(rate).unwrap(),
+            channels: ChannelCount::new(channels).unwrap(),
+            ..ScenarioSource::new("a", Signal::Silence)
+        };
+        Scenario {
+            sample_rate: SampleRate::new(sample_rate).unwrap(),
+            block_frames,
+            latency: Latency::Ms(latency_ms),
+            sources: vec![source],
+            ..Scenario::new(1.0)
+        }
+    };
+    let engine_takes = |scenario: &Scenario| {
+        let (device, _handle) = scenario.device(0).unwrap();
+        let mut engine = VirtualEngine::new(scenario.engine_config()).unwrap();
+        engine.add_source(scenario.sources[0].source_config(), AnySource::clocked(device))
+    };
+    for (scenario, is_good) in [
+        // By its frames, by its samples.
+        (of(3_478, 8_192, 20.0, 768_000, 1), true),
+        (of(3_477, 8_192, 20.0, 768_000, 1), false),
+        (of(48_000, 128, 10_000.0, 192_000, 30), false),
+        // By nothing at all.
+        (of(1_000, 16, 1.0, 768_000, 1), true),
+        (of(768_000, 16, 1.0, 1_000, 1), true),
+        (of(1_000, 8_192, 10_000.0, 8_000, 1), true),
+    ] {
+        let found = engine_takes(&scenario);
+        assert_eq!(found.is_ok(), is_good, "the engine: {found:?}\n{scenario:?}");
+        let found = Simulation::new(&scenario).map(|_| ());
+        assert_eq!(found.is_ok(), is_good, "{found:?}\n{scenario:?}");
+        if let Err(error) = found {
+            assert!(error.to_string().starts_with("source \"a\": sample_rate: "), "{error}");
+        }
     }
 }
 

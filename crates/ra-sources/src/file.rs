@@ -137,7 +137,7 @@ impl FileSource {
             log::warn!("{}: {note}", config.path.display());
         }
         let source = Self { config, reader, notes, frames_this_time: 0, failed: None, deferred: None };
-        if source.config.at_end == AtEnd::Loop && source.reader.remaining_frames() == Some(0) {
+        if source.config.at_end == AtEnd::Loop && source.reader.is_empty() {
             return Err(source.no_frames());
         }
         Ok(source)
@@ -175,13 +175,19 @@ impl FileSource {
 
     /// One step: some frames, or an event.
     fn step(&mut self, out: &mut [f32]) -> Result<StreamEvent, SourceError> {
-        let n_frames = match &mut self.reader {
-            Reader::Wav(reader) => reader.read(out)?,
-            Reader::Decoded(reader) => match reader.read(out)? {
-                Decoded::Frames(n_frames) => n_frames,
-                Decoded::FormatChanged(spec) => return Ok(StreamEvent::FormatChanged { spec }),
-                Decoded::End => 0,
-            },
+        let read = match &mut self.reader {
+            Reader::Wav(reader) => reader.read(out).map(Decoded::Frames),
+            Reader::Decoded(reader) => reader.read(out),
+        };
+        let n_frames = match read {
+            Ok(Decoded::Frames(n_frames)) => n_frames,
+            Ok(Decoded::FormatChanged(spec)) => return Ok(StreamEvent::FormatChanged { spec }),
+            Ok(Decoded::End) => 0,
+            Err(error) => {
+                // What was odd before the fault is told all the same.
+                self.take_remarks();
+                return Err(error);
+            }
         };
         if n_frames > 0 {
             self.frames_this_time += n_frames as u64;
@@ -204,6 +210,14 @@ impl FileSource {
 }
 
 impl Reader {
+    /// Whether there is no frame for certain: not because a coded file says so of itself.
+    fn is_empty(&self) -> bool {
+        match self {
+            Reader::Wav(reader) => reader.remaining_frames() == 0,
+            Reader::Decoded(reader) => reader.is_over(),
+        }
+    }
+
     fn remaining_frames(&self) -> Option<u64> {
         match self {
             Reader::Wav(reader) => Some(reader.remaining_frames()),

@@ -16,7 +16,7 @@ use ra_core::{ClockedSource, Granted, PeriodInput, PulledSource, Source, SourceE
 pub use fault::Fault;
 
 use crate::{ClockModel, MockConfig, MockSource, PacedConfig, RoomTime};
-use schedule::{Period, Schedule, Step};
+use schedule::{Formats, Period, Schedule, Step};
 use truth::Truth;
 
 /// What a simulated device is.
@@ -35,7 +35,8 @@ pub struct SimulatedConfig {
 ///
 /// [`start`](ClockedSource::start) opens it at the time that the handle was last told (the room's origin, if never):
 /// frame 0 is captured then. [`poll_event`](ClockedSource::poll_event) says [`StreamEvent::FormatChanged`] where a fault
-/// says so; it then delivers nothing until it is started again.
+/// says so; it then delivers nothing until it is started again. Flips that were due in between come right behind that
+/// start, one for each.
 ///
 /// # Examples
 /// ```
@@ -81,6 +82,8 @@ struct Device {
     running: Option<Running>,
     /// One for each start.
     truths: Vec<Truth>,
+    /// What was left to flip when it flipped and stopped: happens behind the next start, however soon it was due.
+    flips_left: Option<Formats>,
     events: VecDeque<StreamEvent>,
 }
 
@@ -105,20 +108,24 @@ impl SimulatedDevice {
     /// device flips.
     pub fn new(config: SimulatedConfig) -> Result<(Self, SimulatedDeviceHandle), SourceError> {
         config.paced.check()?;
+        let config = SimulatedConfig { room: MockConfig { duration_frames: None, ..config.room }, ..config };
+        let room = MockSource::new(config.room.clone())?;
         let mut max_period_frames = config.paced.period_frames;
-        for fault in &config.faults {
+        for (fault, n) in config.faults.iter().zip(1..) {
             fault.check()?;
             match *fault {
                 Fault::Format { sample_rate, .. } => {
                     let spec = StreamSpec { sample_rate, ..config.room.spec };
-                    config.room.signal.check(spec, config.room.band_rate.unwrap_or(sample_rate))?;
+                    let band_rate = config.room.band_rate.unwrap_or(sample_rate);
+                    config.room.signal.check(spec, band_rate).map_err(|cause| SourceError::Setting {
+                        what: format!("fault {n}"),
+                        message: format!("sample_rate {sample_rate}: {cause}"),
+                    })?;
                 }
                 Fault::Period { period_frames, .. } => max_period_frames = max_period_frames.max(period_frames),
                 _ => {}
             }
         }
-        let config = SimulatedConfig { room: MockConfig { duration_frames: None, ..config.room }, ..config };
-        let room = MockSource::new(config.room.clone())?;
         let description = format!("{} (simulated, {})", config.paced.name, config.room.signal);
         let origin_ns = config.paced.room_origin_ns.unwrap_or(0);
         let spec = config.room.spec;
@@ -131,6 +138,7 @@ impl SimulatedDevice {
             samples: vec![0.0; spec.samples(max_period_frames as usize)],
             running: None,
             truths: Vec::new(),
+            flips_left: None,
             events: VecDeque::new(),
             config,
         };
@@ -211,6 +219,9 @@ impl Device {
             ..self.config.paced.clone()
         };
         let mut schedule = Schedule::new(&paced, &self.config.faults, self.spec.sample_rate, self.now_ns)?;
+        if let Some(formats) = self.flips_left.take() {
+            schedule.set_formats(formats);
+        }
         self.truths.push(Truth::new(paced.clock, self.spec.sample_rate, opened));
         let next = if self.is_silent { None } else { Some(schedule.next_step()) };
         self.running = Some(Running { input, schedule, next });
@@ -242,7 +253,7 @@ impl Device {
     }
 
     fn flip(&mut self, spec: StreamSpec) {
-        self.running = None;
+        self.flips_left = self.running.take().map(|running| running.schedule.into_formats());
         let room = MockConfig { spec, ..self.config.room.clone() };
         match MockSource::new(room) {
             Ok(room) => {

@@ -4,7 +4,7 @@ use ra_engine::core::{ChannelCount, SampleRate};
 use ra_engine::{EngineConfig, FanOutBackend, Latency, Master, Quality, RealtimeRequest};
 use toml::de::DeValue;
 
-use super::table_reader::{At, TableReader, as_number};
+use super::table_reader::{At, TableReader, as_number, clip};
 
 /// Reads `[engine]` from the root; what is not there, or wrong, is as in the default. With it, where `master` stands.
 pub(super) fn read(root: &mut TableReader<'_, '_>) -> (EngineConfig, Option<usize>) {
@@ -98,7 +98,7 @@ fn master(table: &mut TableReader<'_, '_>) -> Option<At<Master>> {
         Some(name) if !name.is_empty() => Master::Sink(name.to_owned()),
         None if master.value == "clock" => Master::Clock,
         _ => {
-            table.error(master.offset, format_args!("master is {:?}, expected {expected}", master.value));
+            table.error(master.offset, format_args!("master is {:?}, expected {expected}", clip(&master.value)));
             return None;
         }
     };

@@ -180,6 +180,22 @@ fn sinks_say_what_they_expect() {
         ("from = \"source:b\"", "8:8", "from names the source \"b\", expected \"source:a\""),
         ("format = \"mp3\"", "8:10", "format is \"mp3\", expected \"f32\", \"s24\" or \"s16\""),
         ("class = \"vip\"", "8:9", "class is \"vip\", expected \"critical\", \"normal\" or \"best-effort\""),
+        (
+            "on_lag = \"wait\"",
+            "8:10",
+            "on_lag is \"wait\", expected \"drop-oldest\", \"skip-to-live\" or \"disconnect\"",
+        ),
+        ("max_lag_ms = 10", "8:14", "max_lag_ms is 10, expected a whole number from 20 to 600000 (milliseconds)"),
+        (
+            "class = \"best-effort\"\nmax_lag_ms = 50",
+            "9:14",
+            "max_lag_ms is 50, expected a whole number from 80 to 600000 (milliseconds)",
+        ),
+        (
+            "evict_after_ms = 99",
+            "8:18",
+            "evict_after_ms is 99, expected a whole number from 100 to 3600000 (milliseconds)",
+        ),
         ("split_every = \"1h\"", "8:1", "split_every is not supported yet"),
         ("device = \"x\"", "8:1", "device belongs to kind = \"output\""),
         ("pth = \"y\"", "8:1", "unknown key pth; did you mean path?"),

@@ -1,5 +1,7 @@
 //! Names of sources, sinks and buses: what they may look like, and that none is used twice.
 
+use std::collections::HashSet;
+
 use super::table_reader::{At, TableReader};
 
 /// The most characters that a name may have: it becomes part of thread and file names.
@@ -8,23 +10,25 @@ const MOST_CHARS: usize = 64;
 /// The names of one kind of thing.
 pub(super) struct Names {
     kind: &'static str,
-    seen: Vec<String>,
+    in_order: Vec<String>,
+    /// The same, so that thousands of names are found in no time.
+    seen: HashSet<String>,
 }
 
 impl Names {
     /// No names yet, of things that people call `kind`.
     pub(super) fn new(kind: &'static str) -> Self {
-        Self { kind, seen: Vec::new() }
+        Self { kind, in_order: Vec::new(), seen: HashSet::new() }
     }
 
     /// Whether there is one of that name.
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.seen.iter().any(|seen| seen == name)
+        self.seen.contains(name)
     }
 
     /// The names, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.seen.iter().map(String::as_str)
+        self.in_order.iter().map(String::as_str)
     }
 }
 
@@ -44,10 +48,10 @@ pub(super) fn read(table: &mut TableReader<'_, '_>, names: &mut Names) -> Option
         return None;
     }
     table.rename(format!("{} {:?}", names.kind, name.value));
-    if names.contains(&name.value) {
-        table.error(name.offset, format_args!("the name is used by another {} above", names.kind));
+    if names.seen.insert(name.value.clone()) {
+        names.in_order.push(name.value.clone());
     } else {
-        names.seen.push(name.value.clone());
+        table.error(name.offset, format_args!("the name is used by another {} above", names.kind));
     }
     Some(name)
 }

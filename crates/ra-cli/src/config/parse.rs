@@ -1,5 +1,6 @@
 //! A config's text as a whole: its syntax, its tables, and what they say of each other.
 
+use std::io::Read;
 use std::path::Path;
 
 use ra_engine::core::{ChannelCount, SampleRate};
@@ -9,11 +10,11 @@ use toml::de::DeTable;
 use super::model::{BusEntry, Config, InsertEntry, SinkKind, SourceEntry, SourceKind};
 use super::names::{self, Names};
 use super::problem::{ConfigError, ConfigText, Findings, Problem};
-use super::table_reader::{At, TableReader, one_of};
+use super::table_reader::{At, MOST_WORDS, TableReader, clip, one_of};
 use super::{engine_section, insert_section, sink_section, source_section};
 
 /// A config of more bytes than this is something else: a recording, a device.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Reads and parses a config file.
 ///
@@ -26,11 +27,13 @@ pub fn load_config(file: &Path) -> Result<Config, ConfigError> {
     if found.is_dir() {
         return Err(whole_file("is a directory, expected a config file".to_owned()));
     }
-    if found.len() > MOST_BYTES {
-        let message = format!("has {} bytes, expected a config file of at most {MOST_BYTES}", found.len());
-        return Err(whole_file(message));
+    // What a pipe or a device holds is known when it was read, and not before.
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file);
+    opened.and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(|e| whole_file(e.to_string()))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(whole_file(format!("has more than {MOST_BYTES} bytes, expected a config file")));
     }
-    let bytes = std::fs::read(file).map_err(|e| whole_file(e.to_string()))?;
     parse_config(file, &bytes)
 }
 
@@ -142,22 +145,24 @@ fn check_master(findings: &Findings, engine: &EngineConfig, offset: usize, sinks
         true => "\"clock\": there is no sink of kind output".to_owned(),
         false => format!("a sink of kind output: {}", one_of(outputs.into_iter())),
     };
-    findings.error(offset, format!("[engine]: master names the sink {name:?}, expected {expected}"));
+    findings.error(offset, format!("[engine]: master names the sink {:?}, expected {expected}", clip(name)));
 }
 
 fn check_bus(findings: &Findings, place: &str, key: &str, bus: &At<String>, known: &Names) {
     if bus.value != MAIN_BUS && !known.contains(&bus.value) {
         let buses = std::iter::once(MAIN_BUS).chain(known.iter().filter(|&name| name != MAIN_BUS));
-        let message = format!("{place}: {key} names the bus {:?}, expected {}", bus.value, one_of(buses));
+        let message = format!("{place}: {key} names the bus {:?}, expected {}", clip(&bus.value), one_of(buses));
         findings.error(bus.offset, message);
     }
 }
 
 fn check_source(findings: &Findings, place: &str, source: &str, offset: usize, known: &Names) {
     if !known.contains(source) {
-        let sources = known.iter().map(|name| format!("{SOURCE_BUS_PREFIX}{name}")).collect::<Vec<_>>();
+        // One more than are shown: it is hinted at.
+        let sources =
+            known.iter().take(MOST_WORDS + 1).map(|name| format!("{SOURCE_BUS_PREFIX}{name}")).collect::<Vec<_>>();
         let expected = one_of(sources.iter().map(String::as_str));
-        findings.error(offset, format!("{place}: from names the source {source:?}, expected {expected}"));
+        findings.error(offset, format!("{place}: from names the source {:?}, expected {expected}", clip(source)));
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// How many problems are printed before the rest is only counted.
 const MOST_PRINTED: usize = 50;
+/// How many problems are kept before the rest is only counted: a file of nothing but errors must not fill the memory.
+const MOST_KEPT: usize = 1000;
 
 /// One thing that is wrong, or doubtful, in a config file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +31,8 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a config, in the order of its lines. Never empty.
+/// Everything that is wrong with a config, in the order of its lines. Never empty. Beyond a thousand problems the last one
+/// only counts the rest, and stands at no line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", join(problems))]
 pub struct ConfigError {
@@ -39,7 +42,9 @@ pub struct ConfigError {
 
 fn join(problems: &[Problem]) -> String {
     let mut lines: Vec<String> = problems.iter().take(MOST_PRINTED).map(Problem::to_string).collect();
-    if problems.len() > MOST_PRINTED {
+    if problems.len() > MOST_KEPT {
+        lines.push(format!("and at least {} more", MOST_KEPT - MOST_PRINTED));
+    } else if problems.len() > MOST_PRINTED {
         lines.push(format!("and {} more", problems.len() - MOST_PRINTED));
     }
     lines.join("\n")
@@ -82,42 +87,91 @@ impl ConfigText {
 
     /// A problem at a byte offset.
     pub fn problem(&self, offset: usize, message: String) -> Problem {
-        let bytes = self.text.as_bytes();
-        let before = &bytes[..offset.min(bytes.len())];
-        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-        let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
-        // Continuation bytes are not counted: a column is a character, whatever its length.
-        let column = 1 + before[line_start..].iter().filter(|&&b| b & 0xc0 != 0x80).count();
-        Problem { file: self.file.clone(), line, column, message }
+        let mut place = Place::START;
+        self.problem_behind(&mut place, offset, message)
     }
+
+    /// A problem at a byte offset that is not before `place`, which goes there: many problems cost one walk through the text.
+    fn problem_behind(&self, place: &mut Place, offset: usize, message: String) -> Problem {
+        let bytes = self.text.as_bytes();
+        let offset = offset.clamp(place.offset, bytes.len());
+        for &byte in &bytes[place.offset..offset] {
+            match byte {
+                b'\n' => (place.line, place.column) = (place.line + 1, 1),
+                // Continuation bytes are not counted: a column is a character, whatever its length.
+                _ => place.column += usize::from(byte & 0xc0 != 0x80),
+            }
+        }
+        place.offset = offset;
+        Problem { file: self.file.clone(), line: place.line, column: place.column, message }
+    }
+}
+
+/// A byte offset, and the line and column that it has.
+struct Place {
+    offset: usize,
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    const START: Place = Place { offset: 0, line: 1, column: 1 };
 }
 
 /// Where the parts of the parser put what they find, by byte offset.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    errors: RefCell<Vec<(usize, String)>>,
-    warnings: RefCell<Vec<(usize, String)>>,
+    errors: RefCell<Found>,
+    warnings: RefCell<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    kept: Vec<(usize, String)>,
+    n_more: usize,
+}
+
+impl Found {
+    fn note(&mut self, offset: usize, message: impl Into<String>) {
+        if self.kept.len() < MOST_KEPT {
+            self.kept.push((offset, message.into()));
+        } else {
+            self.n_more += 1;
+        }
+    }
+
+    fn into_problems(mut self, text: &ConfigText) -> Vec<Problem> {
+        self.kept.sort_by_key(|&(offset, _)| offset);
+        let mut place = Place::START;
+        let problem = |(offset, message)| text.problem_behind(&mut place, offset, message);
+        let mut problems: Vec<_> = self.kept.into_iter().map(problem).collect();
+        if self.n_more > 0 {
+            let message = format!("and {} more problems", self.n_more);
+            problems.push(Problem { file: text.file.clone(), line: 0, column: 0, message });
+        }
+        problems
+    }
 }
 
 impl Findings {
     /// Notes what makes the config unusable.
     pub(crate) fn error(&self, offset: usize, message: impl Into<String>) {
-        self.errors.borrow_mut().push((offset, message.into()));
+        self.errors.borrow_mut().note(offset, message);
     }
 
     /// Notes what is doubtful: the config can be used.
     pub(crate) fn warning(&self, offset: usize, message: impl Into<String>) {
-        self.warnings.borrow_mut().push((offset, message.into()));
+        self.warnings.borrow_mut().note(offset, message);
     }
 
     /// The warnings of a usable config, or every error.
     pub(crate) fn finish(self, text: &ConfigText) -> Result<Vec<Problem>, ConfigError> {
-        let place = |mut found: Vec<(usize, String)>| {
-            found.sort_by_key(|&(offset, _)| offset);
-            found.into_iter().map(|(offset, message)| text.problem(offset, message)).collect::<Vec<_>>()
-        };
-        let problems = place(self.errors.into_inner());
-        if problems.is_empty() { Ok(place(self.warnings.into_inner())) } else { Err(ConfigError { problems }) }
+        let problems = self.errors.into_inner().into_problems(text);
+        if problems.is_empty() {
+            Ok(self.warnings.into_inner().into_problems(text))
+        } else {
+            Err(ConfigError { problems })
+        }
     }
 }
 
@@ -156,5 +210,20 @@ mod tests {
         }
         let shown = findings.finish(&text).unwrap_err().to_string();
         assert!(shown.ends_with("fault 49\nand 10 more"), "{shown}");
+    }
+
+    #[test]
+    fn a_sea_of_problems_is_bounded_and_the_rest_is_counted() {
+        let text = ConfigText::new(Path::new("a.toml"), b"x\ny\nz").unwrap();
+        let findings = Findings::default();
+        for n in 0..2_500 {
+            findings.error(n % 5, "fault");
+        }
+        let error = findings.finish(&text).unwrap_err();
+        assert_eq!(error.problems.len(), 1001);
+        assert_eq!(error.problems[1000].to_string(), "a.toml: and 1500 more problems");
+        assert!(error.to_string().ends_with("and at least 950 more"), "{error}");
+        let place = |n: usize| (error.problems[n].line, error.problems[n].column);
+        assert_eq!([0, 200, 400, 600, 800].map(place), [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1)]);
     }
 }

@@ -1,7 +1,7 @@
 //! `[[sink]]`: where sound goes.
 
 use ra_engine::sinks::SampleFormat;
-use ra_engine::{ConsumerClass, SinkConfig};
+use ra_engine::{ConsumerClass, OnLag, SinkConfig};
 
 use super::model::{OutputEntry, RecordEntry, SinkEntry, SinkKind};
 use super::names::{self, Names};
@@ -52,6 +52,7 @@ pub(super) fn read(mut table: TableReader<'_, '_>, known: &mut Names) -> ParsedS
     if let Some(class) = table.choice("class", &classes) {
         config.class = class.value;
     }
+    read_lag(&mut table, &mut config);
     let words = [("record", KindWord::Record), ("output", KindWord::Output), ("icecast", KindWord::Icecast)];
     let kind = table.choice("kind", &words);
     let kind = match kind {
@@ -70,6 +71,18 @@ pub(super) fn read(mut table: TableReader<'_, '_>, known: &mut Names) -> ParsedS
     };
     table.finish();
     ParsedSink { entry: kind.map(|kind| SinkEntry { config, kind, offset }), from }
+}
+
+/// What happens when it can't keep up.
+fn read_lag(table: &mut TableReader<'_, '_>, config: &mut SinkConfig) {
+    let rules =
+        [("drop-oldest", OnLag::DropOldest), ("skip-to-live", OnLag::SkipToLive), ("disconnect", OnLag::Disconnect)];
+    config.on_lag = table.choice("on_lag", &rules).map(|rule| rule.value);
+    // It is looked after every so often: what is shorter than that twice would be a lag each time.
+    let least_ms = (2 * config.class.poll_ns() / 1_000_000).max(20);
+    let milliseconds = |value: Option<At<u64>>| value.and_then(|ms| u32::try_from(ms.value).ok());
+    config.max_lag_ms = milliseconds(table.integer("max_lag_ms", least_ms..=600_000, "(milliseconds)"));
+    config.evict_after_ms = milliseconds(table.integer("evict_after_ms", 100..=3_600_000, "(milliseconds)"));
 }
 
 /// Nothing is known of the kind: only keys that no kind has are unknown.

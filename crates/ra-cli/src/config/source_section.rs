@@ -1,5 +1,7 @@
 //! `[[source]]`: where sound comes from, and how it stands in the mix.
 
+use std::collections::HashSet;
+
 use ra_engine::core::{ChannelCount, StreamSpec};
 use ra_engine::sources::{MockConfig, Signal};
 use ra_engine::{EngineConfig, MonoLaw, OnRateMismatch, SourceConfig};
@@ -9,7 +11,7 @@ use super::insert_section;
 use super::model::{DeviceEntry, FileEntry, MockEntry, SourceEntry, SourceKind};
 use super::names::{self, Names};
 use super::parse::Reference;
-use super::table_reader::{At, TableReader, as_integer};
+use super::table_reader::{At, TableReader, as_integer, clip};
 use super::{engine_section, signal_section};
 
 /// Keys that belong to `kind = "device"`, beside those that are shared.
@@ -96,14 +98,15 @@ fn read_strip(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) -> Vec
     let expected = "a list of buses such as [\"main\"]";
     let Some(list) = table.list("to", expected) else { return Vec::new() };
     let mut routes: Vec<Reference> = Vec::new();
+    let mut seen = HashSet::new();
     for item in list.value {
         match item.get_ref() {
             DeValue::String(bus) => {
                 let bus = At { value: bus.to_string(), offset: item.span().start };
-                if routes.iter().any(|route| route.bus.value == bus.value) {
-                    table.error(bus.offset, format_args!("to names the bus {:?} twice", bus.value));
-                } else {
+                if seen.insert(bus.value.clone()) {
                     routes.push(Reference { place: table.place().to_owned(), bus });
+                } else {
+                    table.error(bus.offset, format_args!("to names the bus {:?} twice", clip(&bus.value)));
                 }
             }
             _ => table.expected("an item of to", item, "the name of a bus"),
@@ -127,12 +130,12 @@ fn read_following(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) {
 /// What happens when a source is lost: silence of the same length. Another source in its place comes later.
 fn check_on_loss(table: &mut TableReader<'_, '_>) {
     let Some(policy) = table.string("on_loss", "\"silence\"") else { return };
+    let shown = clip(&policy.value);
     if policy.value.starts_with("fallback:") {
-        let message =
-            format!("on_loss is {:?}: fallback sources are not supported yet, expected \"silence\"", policy.value);
+        let message = format!("on_loss is {shown:?}: fallback sources are not supported yet, expected \"silence\"");
         table.error(policy.offset, message);
     } else if policy.value != "silence" {
-        table.error(policy.offset, format_args!("on_loss is {:?}, expected \"silence\"", policy.value));
+        table.error(policy.offset, format_args!("on_loss is {shown:?}, expected \"silence\""));
     }
 }
 

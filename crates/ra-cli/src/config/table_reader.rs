@@ -248,7 +248,8 @@ pub(crate) fn show(value: &DeValue<'_>) -> String {
     }
 }
 
-fn clip(text: &str) -> String {
+/// A text as people see it, cut where it is long.
+pub(crate) fn clip(text: &str) -> String {
     const MOST_CHARS: usize = 60;
     if text.chars().count() <= MOST_CHARS {
         return text.to_owned();
@@ -278,9 +279,15 @@ fn bounded(what: &str, low: impl std::fmt::Display, high: impl std::fmt::Display
     format!("{what} from {low} to {high}{unit}")
 }
 
-/// `"a", "b" or "c"`.
-pub(crate) fn one_of<'w>(words: impl Iterator<Item = &'w str>) -> String {
-    let quoted: Vec<String> = words.map(|word| format!("{word:?}")).collect();
+/// How many words are listed before the others are only hinted at.
+pub(crate) const MOST_WORDS: usize = 20;
+
+/// `"a", "b" or "c"`; of many, the first ones.
+pub(crate) fn one_of<'w>(mut words: impl Iterator<Item = &'w str>) -> String {
+    let mut quoted: Vec<String> = words.by_ref().take(MOST_WORDS).map(|word| format!("{:?}", clip(word))).collect();
+    if words.next().is_some() {
+        quoted.push("another".to_owned());
+    }
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         Some((last, _)) => last.clone(),

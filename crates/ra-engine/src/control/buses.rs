@@ -8,11 +8,12 @@ use ra_queue::{FanOutConfig, Join, Subscribe, fan_out};
 
 use super::Control;
 use super::inserts::{ChainEntry, MAX_COMPENSATION_MS};
+use crate::lag::LagRule;
 use crate::rt::bus::BusStrip;
 use crate::rt::command::{BusId, MAX_BUSES, MixerCommand, SourceId};
 use crate::rt::counters::Counter;
 use crate::rt::insert_chain::InsertChain;
-use crate::{BusConfig, BusReader, CommandError, MAIN_BUS, SOURCE_BUS_PREFIX};
+use crate::{BusConfig, BusReader, CommandError, MAIN_BUS, ReaderConfig, SOURCE_BUS_PREFIX};
 
 /// What the control side knows of a bus.
 pub(super) struct BusEntry {
@@ -67,6 +68,8 @@ impl Control {
             samples_per_block: n_samples,
             backend: self.config.fan_out,
         })?;
+        let ring_ms = self.config.ms_of_blocks(subscribe.n_blocks() as u64);
+        log::info!("bus {name}: a ring of {ring_ms:.0} ms in {} KiB", subscribe.memory_bytes() / 1024);
         let levels = Arc::new(SharedLevels::new(channels.get()));
         let non_finite_samples = Arc::new(Counter::default());
         let chain = ChainEntry::default();
@@ -142,7 +145,9 @@ impl Control {
         Ok(id)
     }
 
-    pub(crate) fn subscribe(&mut self, from: &str) -> Result<BusReader, CommandError> {
+    pub(crate) fn subscribe(&mut self, from: &str, config: ReaderConfig) -> Result<BusReader, CommandError> {
+        config.check()?;
+        let max_blocks = config.max_lag_ms.map_or(u64::MAX, |ms| self.config.blocks_in_ms(f64::from(ms)));
         let id = self.bus_for(from)?;
         let block_frames = self.config.block_frames;
         let bus = self
@@ -154,6 +159,8 @@ impl Control {
             spec: bus.spec,
             buffer: vec![0.0; bus.spec.samples(block_frames)],
             reader: bus.subscribe.subscribe(Join::Next),
+            lag_rule: LagRule::new(config.on_lag, max_blocks, bus.subscribe.n_blocks() as u64),
+            is_disconnected: false,
         })
     }
 }

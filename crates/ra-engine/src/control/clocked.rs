@@ -5,8 +5,8 @@ use ra_queue::{InputConfig, input_ring};
 
 use super::sources::{Kind, Life, SourceEntry};
 use super::{Control, Request};
-use crate::OnRateMismatch;
 use crate::rt::command::{MixerCommand, SourceId};
+use crate::{Latency, OnRateMismatch};
 
 /// A clock further away than this is worth a warning, in ppm: no crystal is.
 const WARN_PPM: f64 = 1000.0;
@@ -16,20 +16,42 @@ const MISMATCH_PPM: f64 = 10_000.0;
 const SILENT_NS: u64 = 2_000_000_000;
 
 impl SourceEntry {
+    /// Says where a fixed latency can't hold what the source needs by its periods and filters, which is `least_ns`.
+    pub(super) fn judge_latency(&mut self, latency: Latency, least_ns: f64) {
+        let Latency::Ms(ms) = latency else { return };
+        if least_ns <= ms * 1e6 {
+            return;
+        }
+        let offset = match self.config.latency_offset_ms {
+            0.0 => String::new(),
+            offset_ms => format!(" with its offset of {offset_ms} ms"),
+        };
+        let needed_ms = least_ns / 1e6;
+        let reason =
+            format!("needs a latency of {needed_ms:.1} ms{offset}, and has {ms} ms: some or all of it comes too late");
+        log::warn!("source {}: {reason}", self.config.name);
+        self.reason = Some(reason.clone());
+        self.latency_reason = Some(reason);
+    }
+
     /// Says what is odd about the source's clock, once. Returns whether it may stay.
     fn judge_clock(&mut self, now_ns: u64) -> bool {
         let waited_ns = now_ns.saturating_sub(*self.opened_ns.get_or_insert(now_ns));
-        if self.monitor.account().produced_frames == 0 && waited_ns > SILENT_NS {
-            let reason = format!("is open, and has delivered nothing for {} s", waited_ns / 1_000_000_000);
-            if self.reason.is_none() {
+        let produced_frames = self.monitor.account().produced_frames;
+        if produced_frames != self.delivered.0 {
+            self.delivered = (produced_frames, waited_ns);
+        }
+        let silent_ns = waited_ns - self.delivered.1;
+        if silent_ns > SILENT_NS {
+            let reason = format!("is open, and has delivered nothing for {} s", silent_ns / 1_000_000_000);
+            if !std::mem::replace(&mut self.is_silent, true) {
                 log::warn!("source {}: {reason}", self.config.name);
             }
             self.reason = Some(reason);
-            self.is_silent = true;
             return true;
         }
         if std::mem::take(&mut self.is_silent) {
-            self.reason = None;
+            self.reason.clone_from(&self.latency_reason);
         }
         let Some(ppm) = self.counters.drift_ppm.get().filter(|ppm| ppm.abs() > WARN_PPM) else { return true };
         let is_mismatch = ppm.abs() > MISMATCH_PPM;
@@ -50,13 +72,10 @@ impl SourceEntry {
 impl Control {
     /// Takes a source that is not what it claims out of the mix.
     fn refuse_source(&mut self, id: SourceId) {
-        self.tell(MixerCommand::RemoveSource(id, self.entry_ramp_frames()));
+        self.tell(MixerCommand::RemoveSource(id, self.config.ramp_frames()));
         if let Some(entry) = self.source_mut(id) {
             log::error!("source {}: refused: {}", entry.config.name, entry.reason.as_deref().unwrap_or_default());
             entry.life = Life::Failed;
-        }
-        if let Some(bus) = self.buses.iter().find(|bus| bus.only == Some(id) && !bus.leaving).map(|bus| bus.id) {
-            self.release_bus(bus);
         }
         self.send_all_gains();
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ra_core::{FramePosition, PlaybackClock, Sink, SinkError, SinkState};
+use ra_core::{FramePosition, PlaybackClock, Sink, SinkError, SinkPolicy, SinkState};
 use ra_queue::Join;
 
 use super::{ConsumerRun, Control, Request};
 use crate::command::ReplyTo;
 use crate::consumer::{Consumer, ConsumerStart};
+use crate::lag::LagRule;
 use crate::rt::cadence::MasterClock;
 use crate::rt::command::MixerCommand;
 use crate::sink_shared::SinkShared;
@@ -26,6 +27,9 @@ pub(super) struct SinkEntry {
     leave: Arc<AtomicBool>,
     pub(super) removed: bool,
     ended: bool,
+    /// The call into it that was last seen in progress, and since when, in nanoseconds.
+    stuck: (u64, u64),
+    evict_after_ns: u64,
     open_reply: Option<ReplyTo<()>>,
     remove_reply: Option<ReplyTo<()>>,
 }
@@ -50,6 +54,7 @@ impl Control {
             return Err(CommandError::Stopped);
         }
         super::check_name(&config.name)?;
+        config.check()?;
         if self.sinks.iter().any(|entry| entry.is_present() && entry.config.name == config.name) {
             return Err(CommandError::NameTaken { what: "sink", name: config.name });
         }
@@ -58,14 +63,32 @@ impl Control {
         let Some(bus) = self.buses.iter().find(|entry| entry.id == bus) else {
             return Err(CommandError::UnknownBus { name: config.from, known: Vec::new() });
         };
+        let ring_blocks = bus.subscribe.n_blocks() as u64;
+        let max_lag_ms = config.max_lag_ms.or(config.class.max_lag_ms());
+        let max_blocks = max_lag_ms.map_or(ring_blocks, |ms| self.config.blocks_in_ms(f64::from(ms)));
+        // An overtaken reader begins an eighth of its ring clear of the writer: room for that too.
+        let cushion_blocks = (max_blocks > ring_blocks).then_some((max_blocks + max_blocks / 7) as usize);
+        let on_lag = config.on_lag.unwrap_or(config.class.on_lag());
+        let policy = SinkPolicy {
+            class: config.class,
+            on_lag,
+            max_lag_ms: self.config.ms_of_blocks(max_blocks),
+            evict_after_ms: config.evict_after_ms.unwrap_or(config.class.evict_after_ms()),
+            // What is longer is added when it has its ring.
+            buffer_bytes: size_of::<f32>() as u64 * bus.spec.samples(block_frames) as u64,
+            niceness: None,
+        };
         let reader = bus.subscribe.subscribe(Join::Next);
-        let shared = Arc::new(SinkShared::new(reader.monitor(), block_frames));
+        let shared = Arc::new(SinkShared::new(reader.monitor(), block_frames, policy));
+        let own_ring_blocks = cushion_blocks.map_or(ring_blocks, |n_blocks| n_blocks as u64);
         let start = ConsumerStart {
             name: config.name.clone(),
             spec: bus.spec,
             block_frames,
+            lag_rule: LagRule::new(on_lag, max_blocks, own_ring_blocks),
             timeline: Arc::clone(&self.timeline),
         };
+        log::info!("sink {}: {policy}", config.name);
         let number = SinkNumber(self.next_sink);
         self.next_sink += 1;
         let leave = Arc::new(AtomicBool::new(false));
@@ -74,6 +97,7 @@ impl Control {
             name: config.name.clone(),
             consumer: Consumer::new(start, reader, sink, Arc::clone(&shared)),
             class: config.class,
+            cushion_blocks,
             opens_at: (!self.timeline.is_running()).then_some(FramePosition(0)),
             leave: Arc::clone(&leave),
         }));
@@ -84,10 +108,37 @@ impl Control {
             leave,
             removed: false,
             ended: false,
+            stuck: (0, 0),
+            evict_after_ns: u64::from(policy.evict_after_ms) * 1_000_000,
             open_reply: reply.clone(),
             remove_reply: None,
         });
         Ok(())
+    }
+
+    /// Gives up on every sink that has been in the middle of one call for longer than it may. Its thread is left behind, and
+    /// ends when the call returns; its name is free.
+    pub(super) fn evict_stuck_sinks(&mut self, now_ns: u64) {
+        let mut evicted = Vec::new();
+        for entry in self.sinks.iter_mut().filter(|entry| !entry.ended) {
+            let Some(call) = entry.shared.call_in_progress() else { continue };
+            if entry.stuck.0 != call {
+                entry.stuck = (call, now_ns);
+            }
+            let stuck_ns = now_ns.saturating_sub(entry.stuck.1);
+            if stuck_ns < entry.evict_after_ns || !entry.shared.evict(call) {
+                continue;
+            }
+            let reason = format!("evicted: a call into it has not returned for {} ms", stuck_ns / 1_000_000);
+            log::error!("sink {}: {reason}", entry.config.name);
+            entry.shared.set_state(SinkState::Failed, Some(reason.clone()));
+            entry.shared.freeze();
+            evicted.push((entry.number, reason));
+        }
+        for (number, reason) in evicted {
+            self.end_sink(number, &reason);
+            self.requests.push_back(Request::AbandonConsumer { number });
+        }
     }
 
     fn sink_mut(&mut self, number: SinkNumber) -> Option<&mut SinkEntry> {

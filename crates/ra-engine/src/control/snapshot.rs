@@ -40,6 +40,8 @@ impl Control {
                     from: entry.config.from.clone(),
                     state,
                     reason: text.reason,
+                    policy: text.policy,
+                    lags: entry.shared.lags(),
                     account: entry.shared.account(),
                     gaps: text.gaps.to_vec(),
                     files: text.files,
@@ -51,6 +53,8 @@ impl Control {
         let buses = present
             .map(|bus| BusStats {
                 name: bus.name.clone(),
+                ring_ms: self.config.ms_of_blocks(bus.subscribe.n_blocks() as u64),
+                ring_bytes: bus.subscribe.memory_bytes() as u64,
                 non_finite_samples: bus.non_finite_samples.get(),
                 levels: levels_of(&bus.levels),
             })

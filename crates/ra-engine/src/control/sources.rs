@@ -48,8 +48,13 @@ pub(super) struct SourceEntry {
     pub(super) opened_ns: Option<u64>,
     /// Its clock is far off, and that has been said.
     pub(super) has_warned: bool,
-    /// It has never delivered, and that is its reason.
+    /// Frames that its device had delivered when it was last seen to deliver, and how long after it was opened that was, in
+    /// nanoseconds.
+    pub(super) delivered: (u64, u64),
+    /// It has not delivered for a while, and that is its reason.
     pub(super) is_silent: bool,
+    /// What is wrong with the latency that it has.
+    pub(super) latency_reason: Option<String>,
     /// Routes that the mixer has, those that are fading out included.
     pub(super) n_routes: usize,
     /// Whether a driver is opening or closing its device.
@@ -239,7 +244,9 @@ impl Control {
             state_at_stop: None,
             opened_ns: None,
             has_warned: false,
+            delivered: (0, 0),
             is_silent: false,
+            latency_reason: None,
             n_routes: 0,
             in_transit: matches!(request, Request::StartClocked { .. }),
             in_mixer: false,
@@ -326,6 +333,10 @@ impl Control {
     /// The mixer has faded a removed source out and given its strip back.
     pub(super) fn source_retired(&mut self, strip: Box<SourceStrip>) {
         let id = strip.id;
+        // Of a source that was refused: it has faded out now.
+        if let Some(bus) = self.buses.iter().find(|bus| bus.only == Some(id) && !bus.leaving).map(|bus| bus.id) {
+            self.release_bus(bus);
+        }
         let Some(entry) = self.source_mut(id) else { return };
         entry.in_mixer = false;
         match &entry.kind {

@@ -92,6 +92,7 @@ impl Control {
     ) -> Result<Option<Follower>, CommandError> {
         let engine_rate = self.config.sample_rate;
         let (block_frames, quality) = (self.config.block_frames, self.config.quality);
+        let latency = self.config.latency;
         let Some(entry) = self.source_mut(id) else { return Ok(None) };
         let Some(reader) = entry.reader.take() else { return Ok(None) };
         let channels = entry.spec.channels.get();
@@ -99,6 +100,7 @@ impl Control {
             Kind::Pulled(_) => (Feed::Pulled(HoleReport::default()), engine_rate, 0.0),
             Kind::Clocked(_) => {
                 let (follower, least_ns) = make_follower(entry, engine_rate, block_frames, period_frames, quality)?;
+                entry.judge_latency(latency, least_ns);
                 (Feed::Clocked(Box::new(follower)), entry.spec.sample_rate, least_ns)
             }
         };

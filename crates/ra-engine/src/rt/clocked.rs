@@ -53,7 +53,14 @@ pub(crate) struct ClockFollower {
     /// Why there is no sound, where there is none.
     hole_reason: GapReason,
     reading: Option<Reading>,
+    /// What was dropped because it came too late ends here: its absence is no overrun.
+    dropped_until: i64,
+    /// It was there when the mix began, and has not sounded yet: its first frame is the beginning, and has no fade.
+    begins_with_the_mix: bool,
+    /// How much sooner than it had to the newest delivery came; told in the block that finds it.
     slack_ns: Option<f64>,
+    /// The least that was left since the delivery before it.
+    spare_ns: f64,
 }
 
 /// Where the reading stands.
@@ -99,14 +106,24 @@ impl ClockFollower {
             sound_end: FramePosition(0),
             hole_reason: GapReason::Underrun,
             reading: None,
+            dropped_until: i64::MIN,
+            begins_with_the_mix: false,
             slack_ns: None,
+            spare_ns: f64::INFINITY,
         }
+    }
+
+    /// Nothing was before its first frame.
+    pub(crate) fn begin_with_the_mix(&mut self) {
+        self.begins_with_the_mix = true;
     }
 
     /// Sees what has arrived.
     pub(crate) fn poll(&mut self, ring: &mut SourceRing) {
         let Self { estimator, phase, segment_start, newest_end, end_position, closing_frames, hole_reason, .. } = self;
+        let (mut has_come, mut is_torn) = (false, false);
         let mut segment_begins = |at: i64| {
+            is_torn = true;
             *segment_start = at;
             *hole_reason = GapReason::NotCaptured;
             if *phase == Phase::Reading {
@@ -119,6 +136,7 @@ impl ClockFollower {
                 estimator.mark_break();
                 segment_begins(stamp.position.0 as i64);
             }
+            has_come = true;
             *newest_end = (stamp.position.0 + stamp.n_frames) as i64;
             if let Observation::Jumped { from_position, .. } =
                 estimator.observe(stamp.position, stamp.n_frames, stamp.capture_ns)
@@ -126,6 +144,12 @@ impl ClockFollower {
                 segment_begins(from_position.0 as i64);
             }
         });
+        // Late is what comes after all. What was not captured never does, and a device that is dead is not late.
+        self.slack_ns = None;
+        if has_come {
+            let spare_ns = std::mem::replace(&mut self.spare_ns, f64::INFINITY);
+            self.slack_ns = (!is_torn && spare_ns.is_finite()).then_some(spare_ns);
+        }
         let counts = self.estimator.counts();
         let counters = &ring.counters;
         counters.stamps_rejected.set(counts.outliers);
@@ -137,12 +161,14 @@ impl ClockFollower {
     /// Fills `out` with what was captured for the block at `time`.
     pub(crate) fn next_block(&mut self, ring: &mut SourceRing, out: &mut [f32], time: &BlockTime, report: Report<'_>) {
         self.reading = None;
-        self.slack_ns = None;
         self.sound_end = time.position;
-        if self.phase == Phase::Waiting && !self.try_start(ring, time) {
-            out.fill(0.0);
-            self.tell_waiting(ring, time, report);
-            return;
+        if self.phase == Phase::Waiting {
+            if !self.try_start(ring, time) {
+                out.fill(0.0);
+                self.tell_waiting(ring, time.position + self.resampler.output_frames() as u64, report);
+                return;
+            }
+            self.tell_waiting(ring, time.position, report);
         }
         // Whole frames apart from the fraction: after months, one number would not hold both.
         let lead = self.resampler.lead_frames();
@@ -166,14 +192,14 @@ impl ClockFollower {
             Phase::Leaving { silent_until, .. } if self.end_position >= silent_until => self.phase = Phase::Waiting,
             Phase::Reading => {
                 let spare_frames = (self.newest_end - self.end_position) as f64;
-                self.slack_ns = Some(spare_frames / self.in_hz * 1e9);
+                self.spare_ns = self.spare_ns.min(spare_frames / self.in_hz * 1e9);
             }
             Phase::Leaving { .. } | Phase::Waiting => {}
         }
     }
 
     /// Begins to read, where sound is due in this block.
-    fn try_start(&mut self, ring: &SourceRing, time: &BlockTime) -> bool {
+    fn try_start(&mut self, ring: &mut SourceRing, time: &BlockTime) -> bool {
         let begin = time.capture_start().minus_ns(self.trim_ns);
         let end = time.capture_end().minus_ns(self.trim_ns);
         let (Some(first), Some(last)) =
@@ -191,6 +217,12 @@ impl ClockFollower {
         self.steering.start(rate_factor);
         self.end_position = first.frame - reach_frames;
         self.phase = Phase::Reading;
+        self.begins_with_the_mix &= self.end_position <= self.segment_start;
+        if !self.begins_with_the_mix {
+            // Its sound has begun before it is heard, for the first time or again: it fades in, from the first frame that is
+            // heard on. What the filter lies over in front of that is not.
+            ring.fader.after_silence(reach_frames as u32);
+        }
         true
     }
 
@@ -227,27 +259,33 @@ impl ClockFollower {
             let most = n_frames - done;
             let next = ring.reader.position().0 as i64;
             let mut reason = self.hole_reason;
+            let mut is_before_the_beginning = false;
             let n_silent = if wanted >= sound_until {
                 most
             } else if next < wanted {
                 // Too late for its place.
                 let late = usize::try_from(wanted - next).unwrap_or(usize::MAX);
+                self.dropped_until = self.dropped_until.max(wanted);
                 if ring.reader.discard(late) > 0 || ring.reader.take_gap().is_some() {
                     continue;
                 }
                 most
             } else if next > wanted {
-                if wanted >= self.segment_start {
+                if wanted >= self.segment_start.max(self.dropped_until) {
                     // Counted by the ring: it had no room for them.
                     reason = GapReason::Overrun;
                 }
+                is_before_the_beginning = self.begins_with_the_mix;
                 most.min(usize::try_from(next - wanted).unwrap_or(usize::MAX))
             } else {
                 let left = most.min(usize::try_from(sound_until - wanted).unwrap_or(usize::MAX));
                 let n_read = ring.read_sound(&mut self.input[done * channels..(done + left) * channels]);
                 if n_read > 0 {
                     self.holes.sounding();
-                    self.hole_reason = GapReason::Underrun;
+                    self.begins_with_the_mix = false;
+                    if self.phase == Phase::Reading {
+                        self.hole_reason = GapReason::Underrun;
+                    }
                     done += n_read;
                     self.sound_end = mix.frame_of(wanted + n_read as i64);
                     continue;
@@ -258,14 +296,14 @@ impl ClockFollower {
                 most
             };
             let hole = &mut self.input[done * channels..(done + n_silent) * channels];
-            if ring.counters.state() == SourceState::Opening {
+            if is_before_the_beginning {
                 hole.fill(0.0);
             } else {
                 ring.fader.hole(hole);
-                if !ring.is_finished() {
-                    let (from, to) = (mix.of(wanted), mix.of(wanted + n_silent as i64));
-                    self.holes.silent(from, to, reason, &ring.counters, report);
-                }
+            }
+            if ring.counters.state() != SourceState::Opening && !ring.is_finished() {
+                let (from, to) = (mix.of(wanted), mix.of(wanted + n_silent as i64));
+                self.holes.silent(from, to, reason, &ring.counters, report);
             }
             done += n_silent;
         }
@@ -273,15 +311,14 @@ impl ClockFollower {
         self.input[done * channels..n_frames * channels].fill(0.0);
     }
 
-    /// Tells a block in which nothing was read.
-    fn tell_waiting(&mut self, ring: &SourceRing, time: &BlockTime, report: Report<'_>) {
+    /// Tells that nothing was read from what was told last up to `until`.
+    fn tell_waiting(&mut self, ring: &SourceRing, until: FramePosition, report: Report<'_>) {
         if ring.counters.state() != SourceState::Live || ring.is_finished() {
             return;
         }
         // None: nothing is missing since the timeline jumped.
         let Some(from) = self.holes.open_end() else { return };
-        let to = (time.position + self.resampler.output_frames() as u64).0 as f64;
-        self.holes.silent(from as f64, to, self.hole_reason, &ring.counters, report);
+        self.holes.silent(from as f64, until.0 as f64, self.hole_reason, &ring.counters, report);
     }
 
     /// The sound before this follower's own ended at `silent_from`.
@@ -306,7 +343,7 @@ impl ClockFollower {
         self.reading
     }
 
-    /// How much sooner than it had to the newest frame was there, in the last block; negative: too late.
+    /// How much sooner than it had to the newest delivery came, if one has come since the last block; negative: too late.
     pub(crate) fn slack_ns(&self) -> Option<f64> {
         self.slack_ns
     }
@@ -316,9 +353,10 @@ impl ClockFollower {
         self.phase == Phase::Reading
     }
 
-    /// What is still in the resampler when the ring is empty, in the engine's frames.
+    /// What is still on its way when the ring is empty, in the engine's frames: the resampler's reach on both sides, and the
+    /// fade at the end of the sound.
     pub(crate) fn tail_frames(&self) -> usize {
-        (2.0 * self.resampler.latency_out_frames()).ceil() as usize + 1
+        (self.closing_frames as f64 / self.nominal_step).ceil() as usize + 1
     }
 }
 

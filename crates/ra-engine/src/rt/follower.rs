@@ -49,6 +49,13 @@ impl Follower {
         self.ring.is_finished()
     }
 
+    /// It is there from the first block on: what its device captures first is the beginning, and nothing was before it.
+    pub(crate) fn begin_with_the_mix(&mut self) {
+        if let Feed::Clocked(follower) = &mut self.feed {
+            follower.begin_with_the_mix();
+        }
+    }
+
     /// The timeline has jumped: a clocked source goes on with what is due then.
     pub(crate) fn restart(&mut self) {
         if let Feed::Clocked(follower) = &mut self.feed {
@@ -69,6 +76,13 @@ impl Follower {
             Feed::Clocked(follower) => Some(follower),
             Feed::Pulled(_) => None,
         }
+    }
+
+    /// What tells the follower of a clocked source from every other one that is there at the same time, wherever it is
+    /// moved to: where the half of it lies that never moves.
+    // rt-lint: control-side
+    pub(crate) fn address(&self) -> Option<usize> {
+        self.clocked().map(|follower| std::ptr::from_ref(follower).addr())
     }
 
     /// What is still on its way to the mix when the ring is empty, in the engine's frames.

@@ -16,6 +16,8 @@ const N_INTERVALS: usize = 6;
 const GROWTH: f64 = 5e-3;
 /// The most that it shrinks.
 const SHRINKAGE: f64 = 100e-6;
+/// Lateness that goes on counts again after so long, in nanoseconds.
+const AGAIN_NS: f64 = 250e6;
 /// So many times within those intervals somebody came too late: the cushion grows at once, and not at the interval's end.
 const LATE_EVENTS: u32 = 3;
 /// It rests when it is this close to its target, and this slow.
@@ -43,6 +45,8 @@ pub(crate) struct LatencyControl {
     /// The worst of them.
     latest_ns: f64,
     is_late: bool,
+    /// Since the last of them was counted.
+    since_late_ns: f64,
 }
 
 impl LatencyControl {
@@ -61,6 +65,7 @@ impl LatencyControl {
             n_late_events: 0,
             latest_ns: 0.0,
             is_late: false,
+            since_late_ns: 0.0,
         }
     }
 
@@ -109,17 +114,25 @@ impl LatencyControl {
         self.now_ns
     }
 
-    /// Learns the least slack of a block's sources.
+    /// Learns the least slack of what was delivered since the last block; infinity: nothing was.
     pub(crate) fn observe(&mut self, least_slack_ns: f64, block_ns: f64) {
         if !self.is_auto {
             return;
         }
-        // While it grows, the slack is on its way already.
-        let slack_ns = least_slack_ns + (self.target_ns - self.now_ns);
-        self.watch_lateness(slack_ns);
-        self.interval_least_ns = self.interval_least_ns.min(slack_ns);
         self.interval_ns += block_ns;
+        self.since_late_ns += block_ns;
+        if least_slack_ns.is_finite() {
+            // While it grows, the slack is on its way already.
+            let slack_ns = least_slack_ns + (self.target_ns - self.now_ns);
+            self.watch_lateness(slack_ns);
+            self.interval_least_ns = self.interval_least_ns.min(slack_ns);
+        }
         if self.interval_ns < INTERVAL_NS {
+            return;
+        }
+        if self.interval_least_ns == f64::INFINITY {
+            // Nobody delivered: nothing is known of this interval.
+            self.interval_ns = 0.0;
             return;
         }
         self.history_ns.rotate_left(1);
@@ -136,8 +149,9 @@ impl LatencyControl {
             return;
         }
         self.latest_ns = self.latest_ns.min(slack_ns);
-        if !was_late {
+        if !was_late || self.since_late_ns >= AGAIN_NS {
             self.n_late_events += 1;
+            self.since_late_ns = 0.0;
         }
         if self.n_late_events >= LATE_EVENTS {
             self.move_target(GUARD_NS - self.latest_ns);
@@ -156,9 +170,13 @@ impl LatencyControl {
 
     fn judge(&mut self) {
         let seen = &self.history_ns[N_INTERVALS - self.n_history..];
+        if seen.len() < 2 {
+            // It may be the worst one.
+            return;
+        }
         let least_ns = seen.iter().copied().fold(f64::INFINITY, f64::min);
-        // The second worst; until enough was seen, the worst.
-        let mut skipped = self.n_history < N_INTERVALS;
+        // The second worst.
+        let mut skipped = false;
         let mut judged_ns = f64::INFINITY;
         for &slack_ns in seen {
             if !skipped && slack_ns == least_ns {
@@ -214,6 +232,33 @@ mod tests {
         // And it keeps that while it goes on.
         run(&mut control, 600.0, |block| if block % 1875 < 4 { 19e6 } else { 9e6 });
         assert!((19.0e6..20.6e6).contains(&control.now_ns()), "{}", control.now_ns());
+    }
+
+    #[test]
+    fn one_late_delivery_soon_after_the_start_is_no_more_worth_than_a_later_one() {
+        let mut control = LatencyControl::auto(1e9);
+        control.need(9e6, true);
+        let late = (3e9 / BLOCK_NS) as u64;
+        run(&mut control, 120.0, |block| if block == late { 509e6 } else { 9e6 });
+        assert!(control.now_ns() < 11e6, "{}", control.now_ns());
+    }
+
+    #[test]
+    fn who_delivers_nothing_teaches_nothing() {
+        let mut control = LatencyControl::auto(1e9);
+        control.need(9e6, true);
+        run(&mut control, 30.0, |_| 9e6);
+        let before_ns = control.now_ns();
+        run(&mut control, 300.0, |_| f64::NEG_INFINITY);
+        assert_eq!(control.now_ns(), before_ns);
+    }
+
+    #[test]
+    fn steady_lateness_is_covered_within_seconds() {
+        let mut control = LatencyControl::auto(1e9);
+        control.need(9e6, true);
+        run(&mut control, 5.0, |_| 14e6);
+        assert!(control.now_ns() > 14e6, "{}", control.now_ns());
     }
 
     #[test]

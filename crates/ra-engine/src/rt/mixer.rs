@@ -80,15 +80,13 @@ impl Outbox {
 impl Mixer {
     // rt-lint: control-side
     pub(crate) fn new(shape: MixerShape, ports: MixerPorts) -> Self {
-        let mut buses = Vec::with_capacity(MAX_BUSES);
-        buses.resize_with(MAX_BUSES, || None);
         let cadence = Cadence::new(shape.sample_rate, shape.block_frames);
         Self {
             shape,
             outbox: Outbox { retired: ports.retired, events: ports.events, counters: ports.counters },
             commands: ports.commands,
             sources: Vec::with_capacity(MAX_SOURCES),
-            buses,
+            buses: Vec::with_capacity(MAX_BUSES),
             seq: 0,
             position: FramePosition(0),
             cadence,
@@ -180,9 +178,7 @@ impl Mixer {
             }
             source.sweep(&mut |retired| outbox.retire(retired));
         }
-        if least_slack_ns.is_finite() {
-            shape.latency.observe(least_slack_ns, time.duration_ns);
-        }
+        shape.latency.observe(least_slack_ns, time.duration_ns);
         outbox.counters.latency_ns.set(latency_ns);
         let (master, ppm) = cadence.master_state();
         outbox.counters.set_master(master, ppm);
@@ -273,8 +269,12 @@ impl Mixer {
         let ramp_frames = self.shape.ramp_frames;
         match command {
             MixerCommand::AddBus(bus) => {
-                let slot = self.buses.get_mut(usize::from(bus.id.0));
-                match slot {
+                let at = usize::from(bus.id.0);
+                // Within its capacity: as long as its last bus needs it, so that no step looks at a hundred empty slots.
+                if (self.buses.len()..self.buses.capacity()).contains(&at) {
+                    self.buses.resize_with(at + 1, || None);
+                }
+                match self.buses.get_mut(at) {
                     Some(slot) => {
                         if let Some(old) = slot.replace(bus) {
                             self.outbox.retire(Retired::Bus(old));
@@ -287,9 +287,14 @@ impl Mixer {
                 if let Some(bus) = self.buses.get_mut(usize::from(id.0)).and_then(Option::take) {
                     self.outbox.retire(Retired::Bus(bus));
                 }
+                let n_used = self.buses.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+                self.buses.truncate(n_used);
             }
-            MixerCommand::AddSource(source) => {
+            MixerCommand::AddSource(mut source) => {
                 if self.sources.len() < self.sources.capacity() {
+                    if self.seq == 0 {
+                        source.follower.begin_with_the_mix();
+                    }
                     let nobody_listens = self.sources.iter().all(|source| !source.is_followed());
                     self.shape.latency.need(source.follower.least_latency_ns, nobody_listens);
                     self.sources.push(source);
@@ -316,7 +321,7 @@ impl Mixer {
             }
             MixerCommand::ExpectFollower(id) => {
                 if let Some(source) = self.source_mut(id) {
-                    source.is_reopening = true;
+                    source.expect_follower();
                 }
             }
             MixerCommand::ReplaceFollower(id, follower) => {

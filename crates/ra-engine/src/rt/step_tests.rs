@@ -140,7 +140,7 @@ impl Bench {
                     source.stop();
                     Completion::ClockedStopped { id }
                 }
-                Request::RunConsumer(_) => panic!("no sinks here"),
+                Request::RunConsumer(_) | Request::AbandonConsumer { .. } => panic!("no sinks here"),
             };
             self.control.complete(completion);
         }
@@ -177,8 +177,8 @@ impl Bench {
     }
 
     fn subscribe(&mut self, from: &str) -> BusReader {
-        let from = from.to_owned();
-        self.tell(|reply| Command::Subscribe { from, reply }).unwrap()
+        let (from, config) = (from.to_owned(), crate::ReaderConfig::default());
+        self.tell(|reply| Command::Subscribe { from, config, reply }).unwrap()
     }
 }
 

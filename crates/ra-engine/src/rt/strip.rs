@@ -129,6 +129,15 @@ impl SourceStrip {
         self.follower.clocked().and_then(ClockFollower::slack_ns)
     }
 
+    /// Its device is opened anew: if the ring has run out before that was known, that was not its end.
+    pub(crate) fn expect_follower(&mut self) {
+        self.is_reopening = true;
+        if self.ended && !self.lost {
+            self.ended = false;
+            self.follower.ring.counters.set_live();
+        }
+    }
+
     /// Lets every route fade to silence.
     pub(crate) fn fade_out(&mut self, ramp_frames: u32) {
         self.removing = true;
@@ -141,8 +150,8 @@ impl SourceStrip {
     pub(crate) fn sweep(&mut self, retire: &mut dyn FnMut(Retired)) {
         self.chain.sweep(retire);
         let block_frames = self.block.len() / self.follower.ring.channels;
-        // What is still in its resampler is heard first.
-        if self.finished_blocks * block_frames > self.follower.tail_frames()
+        // What is still in its resampler is heard first. The ring may have run out in the last frame of the first block.
+        if self.finished_blocks.saturating_sub(1) * block_frames >= self.follower.tail_frames()
             && let Some(mut next) = self.next.take()
         {
             std::mem::swap(&mut self.follower, &mut *next);

@@ -20,7 +20,7 @@ pub struct ReaderCounts {
 impl ReaderCounts {
     /// Whether `produced == read + lost + queued`.
     pub const fn is_balanced(&self) -> bool {
-        self.produced_blocks == self.read_blocks + self.lost_blocks + self.queued_blocks
+        self.produced_blocks == self.read_blocks.wrapping_add(self.lost_blocks).wrapping_add(self.queued_blocks)
     }
 }
 
@@ -42,12 +42,13 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// A reader whose first block is that of `joined_at`.
-    pub(super) fn new(joined_at: u64) -> Self {
+    /// A reader whose first block is that of `joined_at`. `read` and `lost` begin at `first_count`, as if so many had
+    /// been read and lost before: 0, but for tests of the wrap.
+    pub(super) fn new(joined_at: u64, first_count: u64) -> Self {
         Self {
-            joined_at,
-            read: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            joined_at: joined_at.wrapping_sub(first_count.wrapping_mul(2)),
+            read: AtomicU64::new(first_count),
+            lost: AtomicU64::new(first_count),
             left_at: AtomicU64::new(0),
             has_left: AtomicBool::new(false),
         }

@@ -112,12 +112,22 @@ impl RingSubscriber {
     /// # Real-time safety
     /// Not real-time safe: allocates.
     pub fn join(&self, from: Join) -> RingReader {
+        self.join_trial(from, 0)
+    }
+
+    /// As [`RingSubscriber::join`]; the reader's counts of blocks read and lost begin at `first_count`: for tests of the
+    /// wrap.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates.
+    #[doc(hidden)]
+    pub fn join_trial(&self, from: Join, first_count: u64) -> RingReader {
         let head = self.shared.head();
         let cursor = match from {
             Join::Next => head,
             Join::Oldest => self.shared.oldest_clear(head),
         };
-        RingReader::new(Arc::clone(&self.shared), cursor)
+        RingReader::new(Arc::clone(&self.shared), cursor, first_count)
     }
 
     /// Blocks that the ring holds: what was asked for, rounded up to a power of two.
@@ -130,6 +140,14 @@ impl Subscribe for RingSubscriber {
     // rt-lint: control-side
     fn subscribe(&self, from: Join) -> Box<dyn BlockReader> {
         Box::new(self.join(from))
+    }
+
+    fn n_blocks(&self) -> usize {
+        RingSubscriber::n_blocks(self)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.shared.slots.memory_bytes()
     }
 }
 

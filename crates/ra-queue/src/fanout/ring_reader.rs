@@ -19,8 +19,8 @@ pub struct RingReader {
 
 impl RingReader {
     // rt-lint: control-side
-    pub(super) fn new(shared: Arc<Shared>, cursor: u64) -> Self {
-        Self { shared, tally: Arc::new(Tally::new(cursor)), cursor, known_head: cursor }
+    pub(super) fn new(shared: Arc<Shared>, cursor: u64, first_count: u64) -> Self {
+        Self { shared, tally: Arc::new(Tally::new(cursor, first_count)), cursor, known_head: cursor }
     }
 
     /// Whether there is a block to be read, after a look at the head.
@@ -61,7 +61,13 @@ impl BlockReader for RingReader {
     }
 
     fn skip_ahead(&mut self) -> u64 {
-        if self.refresh() { self.lose_until(self.known_head.wrapping_sub(1)) } else { 0 }
+        self.keep_newest(1)
+    }
+
+    fn keep_newest(&mut self, n_blocks: u64) -> u64 {
+        self.known_head = self.shared.head();
+        let kept = n_blocks.max(1).min(self.known_head.wrapping_sub(self.cursor));
+        self.lose_until(self.known_head.wrapping_sub(kept))
     }
 
     fn lag_blocks(&self) -> u64 {

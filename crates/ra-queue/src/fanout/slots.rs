@@ -79,6 +79,10 @@ impl Slots {
         self.samples_per_block
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.headers) + size_of_val(&*self.lines)
+    }
+
     fn slot(&self, seq: u64) -> (&Header, &[Line]) {
         let slot = (seq & self.mask) as usize;
         (&self.headers[slot], &self.lines[slot * self.lines_per_slot..][..self.lines_per_slot])

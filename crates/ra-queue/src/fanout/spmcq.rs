@@ -133,7 +133,7 @@ impl<const N: usize> SpmcqReader<N> {
             Some(slot) => (Some(Box::new(slot)), None),
             None => (None, Some(Box::new(Slot::default()))),
         };
-        Self { reader, shared, tally: Arc::new(Tally::new(cursor)), cursor, pending, spare }
+        Self { reader, shared, tally: Arc::new(Tally::new(cursor, 0)), cursor, pending, spare }
     }
 
     fn hold(&mut self, slot: &Slot<N>) {
@@ -193,6 +193,10 @@ impl<const N: usize> BlockReader for SpmcqReader<N> {
         self.cursor += n_blocks;
         self.tally.add_lost(n_blocks);
         n_blocks
+    }
+
+    fn keep_newest(&mut self, n_blocks: u64) -> u64 {
+        if self.lag_blocks() > n_blocks.max(1) { self.skip_ahead() } else { 0 }
     }
 
     fn lag_blocks(&self) -> u64 {
@@ -269,6 +273,14 @@ impl<const N: usize> SpmcqSubscriber<N> {
 impl<const N: usize> Subscribe for SpmcqSubscriber<N> {
     fn subscribe(&self, from: Join) -> Box<dyn BlockReader> {
         Box::new(self.join(from))
+    }
+
+    fn n_blocks(&self) -> usize {
+        self.shared.n_blocks
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.shared.n_blocks * size_of::<Slot<N>>()
     }
 }
 

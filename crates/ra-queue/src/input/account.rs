@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ra_core::FrameAccount;
 
+use super::InputTrial;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// Snapshots that are tried before one is taken that the reader moved under.
@@ -38,6 +39,22 @@ struct ReaderCounters {
 }
 
 impl InputCounters {
+    /// Counters that begin where `trial` says.
+    // rt-lint: control-side
+    pub(super) fn starting_at(trial: &InputTrial) -> Self {
+        Self {
+            writer: WriterCounters {
+                accepted: AtomicU64::new(trial.n_accepted()),
+                refused: AtomicU64::new(trial.n_refused),
+            },
+            reader: ReaderCounters {
+                delivered: AtomicU64::new(trial.n_delivered),
+                discarded: AtomicU64::new(trial.n_discarded),
+                is_gone: AtomicBool::new(false),
+            },
+        }
+    }
+
     /// Writer's end; `total` frames so far. Called before the stamp of the newest ones is written.
     pub(super) fn store_accepted(&self, total: u64) {
         // Release: pairs with the Acquire in `snapshot`. The reader meets a frame only behind the release of its stamp,
@@ -47,8 +64,8 @@ impl InputCounters {
 
     /// Writer's end; `total` frames so far.
     pub(super) fn store_refused(&self, total: u64) {
-        // Release: pairs with the Acquire in `offered`.
-        self.writer.refused.store(total, Ordering::Release);
+        // Relaxed: orders nothing. A snapshot balances whatever it sees here, and the end is known before `offered` is.
+        self.writer.refused.store(total, Ordering::Relaxed);
     }
 
     /// Reader's end; `total` frames so far. Called before the frames' room is given back.
@@ -69,11 +86,11 @@ impl InputCounters {
         self.reader.is_gone.store(true, Ordering::Release);
     }
 
-    /// Frames that were ever offered. Exact once the writer is gone.
+    /// Frames that were ever offered. Exact for who has seen that the writer is gone.
     pub(super) fn offered(&self) -> u64 {
-        // Acquire: pairs with the Release in `store_accepted` and `store_refused`.
-        let refused = self.writer.refused.load(Ordering::Acquire);
-        self.writer.accepted.load(Ordering::Acquire).wrapping_add(refused)
+        // Relaxed: to see that the writer is gone (rtrb's flag: Release and Acquire) is to see its last stores.
+        let refused = self.writer.refused.load(Ordering::Relaxed);
+        self.writer.accepted.load(Ordering::Relaxed).wrapping_add(refused)
     }
 
     fn snapshot(&self) -> (Snapshot, bool) {
@@ -81,10 +98,10 @@ impl InputCounters {
         // everything in it was accepted before, so `accepted`, read later, is at least as large.
         let delivered = self.reader.delivered.load(Ordering::Acquire);
         let discarded = self.reader.discarded.load(Ordering::Acquire);
-        // Acquire: pairs with the Release in `store_accepted` and `store_refused`, and keeps the second look at the
-        // reader behind it.
+        // Acquire: pairs with the Release in `store_accepted`, and keeps the second look at the reader behind it.
         let accepted = self.writer.accepted.load(Ordering::Acquire);
-        let refused = self.writer.refused.load(Ordering::Acquire);
+        // Relaxed: as in `store_refused`.
+        let refused = self.writer.refused.load(Ordering::Relaxed);
         // Relaxed: orders nothing by itself. Were `accepted` to hold a frame that took the room of one delivered after
         // our first look, then that delivery happened before the store of `accepted` that we acquired, and
         // coherence makes it visible here.
@@ -94,6 +111,9 @@ impl InputCounters {
     }
 
     fn account(&self) -> FrameAccount {
+        // Acquire: pairs with the Release in `set_reader_gone`, and before the snapshot: behind it, the reader's counters
+        // stand still. Looked at later, what the reader read before it left, but behind the snapshot, would be dropped.
+        let is_gone = self.reader.is_gone.load(Ordering::Acquire);
         let (mut snapshot, mut is_still) = self.snapshot();
         for _ in 1..MAX_TRIES {
             if is_still {
@@ -102,8 +122,6 @@ impl InputCounters {
             (snapshot, is_still) = self.snapshot();
         }
         let queued = snapshot.accepted.wrapping_sub(snapshot.delivered).wrapping_sub(snapshot.discarded);
-        // Acquire: pairs with the Release in `set_reader_gone`.
-        let is_gone = self.reader.is_gone.load(Ordering::Acquire);
         let (queued, abandoned) = if is_gone { (0, queued) } else { (queued, 0) };
         FrameAccount {
             produced_frames: snapshot.accepted.wrapping_add(snapshot.refused),

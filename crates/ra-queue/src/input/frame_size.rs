@@ -18,6 +18,7 @@ impl FrameSize {
     }
 
     /// Whole frames in `n_samples`.
+    #[inline]
     pub(super) fn of_samples(self, n_samples: usize) -> usize {
         match self.shift {
             Some(shift) => n_samples >> shift,
@@ -26,6 +27,7 @@ impl FrameSize {
     }
 
     /// Samples in `n_frames`.
+    #[inline]
     pub(super) fn samples(self, n_frames: usize) -> usize {
         n_frames * self.n_channels
     }

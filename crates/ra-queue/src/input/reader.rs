@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ra_core::{FramePosition, PeriodStamp};
-use rtrb::Consumer;
 
+use super::InputTrial;
 use super::account::InputCounters;
 use super::frame_size::FrameSize;
+use crate::sync::rtrb::Consumer;
 
 /// A run of frames without a gap inside.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,6 +63,14 @@ impl InputReader {
         }
     }
 
+    /// The same, with counts that begin where `trial` says.
+    // rt-lint: control-side
+    pub(super) fn starting_at(mut self, trial: &InputTrial) -> Self {
+        (self.position, self.current.position) = (trial.position(), trial.position());
+        (self.n_delivered, self.n_discarded) = (trial.n_delivered, trial.n_discarded);
+        self
+    }
+
     /// Takes every stamp that has arrived, in order, and shows each to `on_stamp` (a clock estimator wants them at
     /// once). The frames behind them can be read from then on.
     ///
@@ -70,17 +79,11 @@ impl InputReader {
     ///
     /// # Real-time safety
     /// Wait-free, no allocation, as far as `on_stamp` is.
+    #[inline]
     pub fn poll_stamps(&mut self, on_stamp: &mut dyn FnMut(&PeriodStamp)) {
         for _ in 0..self.stamps.slots() {
             let Ok(&stamp) = self.stamps.peek() else { return };
-            let last = self.later.back_mut().unwrap_or(&mut self.current);
-            if last.position + last.n_frames == stamp.position {
-                last.n_frames += stamp.n_frames;
-            } else if self.current.n_frames == 0 {
-                self.current = Segment { position: stamp.position, n_frames: stamp.n_frames };
-            } else if self.later.len() < self.max_segments {
-                self.later.push_back(Segment { position: stamp.position, n_frames: stamp.n_frames });
-            } else {
+            if !self.append(stamp.position, stamp.n_frames) {
                 return;
             }
             // The one that was peeked at.
@@ -88,6 +91,30 @@ impl InputReader {
             debug_assert_eq!(taken, Ok(stamp));
             on_stamp(&stamp);
         }
+    }
+
+    /// Adds frames behind those that can be read; whether there is room for another gap, where one comes before them.
+    #[inline]
+    fn append(&mut self, position: FramePosition, n_frames: u64) -> bool {
+        let last = if self.later.is_empty() { Some(&mut self.current) } else { self.later.back_mut() };
+        if let Some(last) = last.filter(|last| last.position + last.n_frames == position) {
+            last.n_frames += n_frames;
+            return true;
+        }
+        self.append_behind_gap(Segment { position, n_frames })
+    }
+
+    /// The seldom case, kept out of the way of the other.
+    #[cold]
+    fn append_behind_gap(&mut self, segment: Segment) -> bool {
+        if self.current.n_frames == 0 {
+            self.current = segment;
+        } else if self.later.len() < self.max_segments {
+            self.later.push_back(segment);
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Frames that can be read before the next gap. Only [`InputReader::poll_stamps`] makes it more.
@@ -128,15 +155,30 @@ impl InputReader {
     ///
     /// # Real-time safety
     /// Wait-free, no allocation.
+    #[inline]
     pub fn read(&mut self, out: &mut [f32]) -> usize {
         let n_frames = self.frames.of_samples(out.len()).min(self.available_frames());
         if n_frames == 0 {
             return 0;
         }
         let n_samples = self.frames.samples(n_frames);
-        self.count_delivered(n_frames);
-        let (read, _) = self.samples.pop_partial_slice(&mut out[..n_samples]);
-        debug_assert_eq!(read.len(), n_samples, "samples are written before their stamp");
+        let Ok(chunk) = self.samples.read_chunk(n_samples) else {
+            debug_assert!(false, "samples are written before their stamp");
+            return 0;
+        };
+        let out = &mut out[..n_samples];
+        let (first, second) = chunk.as_slices();
+        if first.len() == n_samples {
+            out.copy_from_slice(first);
+        } else {
+            let (from_first, from_second) = out.split_at_mut(first.len());
+            from_first.copy_from_slice(first);
+            from_second.copy_from_slice(second);
+        }
+        // Counted before the room is given back: see `InputCounters`.
+        self.n_delivered = self.n_delivered.wrapping_add(n_frames as u64);
+        self.counters.store_delivered(self.n_delivered);
+        chunk.commit_all();
         self.advance(n_frames);
         n_frames
     }
@@ -222,13 +264,8 @@ impl InputReader {
         if end == self.position { None } else { Some(end.0.wrapping_sub(self.position.0)) }
     }
 
-    /// Counts `n_frames` as delivered; before their room is given back, see `InputCounters`.
-    fn count_delivered(&mut self, n_frames: usize) {
-        self.n_delivered = self.n_delivered.wrapping_add(n_frames as u64);
-        self.counters.store_delivered(self.n_delivered);
-    }
-
     /// Moves past `n_frames` of the current segment.
+    #[inline]
     fn advance(&mut self, n_frames: usize) {
         self.position += n_frames as u64;
         self.current.position = self.position;

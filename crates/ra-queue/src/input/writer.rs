@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use ra_core::{FramePosition, PeriodInput, PeriodStamp};
-use rtrb::Producer;
 
+use super::InputTrial;
 use super::account::InputCounters;
 use super::frame_size::FrameSize;
+use crate::sync::rtrb::Producer;
 
 /// Writes a source's frames into its ring, each delivery with its stamp.
 #[derive(Debug)]
@@ -43,6 +44,11 @@ impl InputWriter {
             is_after_break: false,
             counters,
         }
+    }
+
+    /// The same, with counts that begin where `trial` says.
+    pub(super) fn starting_at(self, trial: &InputTrial) -> Self {
+        Self { position: trial.position(), n_accepted: trial.n_accepted(), n_refused: trial.n_refused, ..self }
     }
 
     /// Frames that the ring can take now; the reader may make it more before the answer is used, never less.
@@ -99,7 +105,38 @@ impl InputWriter {
         n_frames
     }
 
+    /// Copies whole frames in, all of them where there is room, else as many as fit from the start; returns how many
+    /// samples. Nobody sees them before their stamp.
+    #[inline]
+    fn copy_in(&mut self, interleaved: &[f32]) -> usize {
+        let n_samples = interleaved.len();
+        let Ok(mut chunk) = self.samples.write_chunk_uninit(n_samples) else {
+            return self.copy_in_what_fits(interleaved);
+        };
+        let (first, second) = chunk.as_mut_slices();
+        if first.len() == n_samples {
+            first.write_copy_of_slice(interleaved);
+        } else {
+            let (to_first, to_second) = interleaved.split_at(first.len());
+            first.write_copy_of_slice(to_first);
+            second.write_copy_of_slice(to_second);
+        }
+        // SAFETY: all of the chunk was written just now.
+        unsafe { chunk.commit(n_samples) };
+        n_samples
+    }
+
+    /// The seldom case, kept out of the way of the other.
+    #[cold]
+    fn copy_in_what_fits(&mut self, interleaved: &[f32]) -> usize {
+        let n_free = self.frames.samples(self.frames.of_samples(self.samples.slots()));
+        let n_samples = n_free.min(interleaved.len());
+        // That much was free just now, and only this end takes room: this goes no deeper.
+        if n_samples == 0 { 0 } else { self.copy_in(&interleaved[..n_samples]) }
+    }
+
     /// Counts `n_frames` as accepted and writes the stamp that shows them to the reader. There must be room for it.
+    #[inline]
     fn stamp(&mut self, capture_ns: u64, n_frames: usize) {
         self.n_accepted = self.n_accepted.wrapping_add(n_frames as u64);
         self.counters.store_accepted(self.n_accepted);
@@ -118,29 +155,26 @@ impl PeriodInput for InputWriter {
     ///
     /// # Panics
     /// In debug builds where the samples don't make whole frames; else the odd ones are left.
+    #[inline]
     fn push(&mut self, capture_ns: u64, interleaved: &[f32]) -> usize {
         let n_offered = self.frames.of_samples(interleaved.len());
         debug_assert_eq!(self.frames.samples(n_offered), interleaved.len(), "samples that make whole frames");
         if n_offered == 0 {
             return 0;
         }
-        let n_taken = if self.stamps.is_full() {
-            0
-        } else if self.samples.cached_slots() >= interleaved.len() {
-            n_offered
-        } else {
-            n_offered.min(self.frames.of_samples(self.samples.slots()))
-        };
+        let n_whole = self.frames.samples(n_offered);
+        let n_copied = if self.stamps.is_full() { 0 } else { self.copy_in(&interleaved[..n_whole]) };
+        if n_copied == n_whole {
+            self.stamp(capture_ns, n_offered);
+            self.position += n_offered as u64;
+            return n_offered;
+        }
+        let n_taken = self.frames.of_samples(n_copied);
         if n_taken > 0 {
-            let n_samples = self.frames.samples(n_taken);
-            let (written, _) = self.samples.push_partial_slice(&interleaved[..n_samples]);
-            debug_assert_eq!(written.len(), n_samples, "only this end takes room");
             self.stamp(capture_ns, n_taken);
         }
-        if n_taken < n_offered {
-            self.n_refused = self.n_refused.wrapping_add((n_offered - n_taken) as u64);
-            self.counters.store_refused(self.n_refused);
-        }
+        self.n_refused = self.n_refused.wrapping_add((n_offered - n_taken) as u64);
+        self.counters.store_refused(self.n_refused);
         self.position += n_offered as u64;
         n_taken
     }

@@ -31,8 +31,9 @@ const KINDS: [(&str, Kind); 9] = [
     ("silent", Kind::Silent),
 ];
 
-/// Reads one fault; `None` where it is wrong, which has been said then.
-pub(super) fn read(mut table: Table<'_, '_>) -> Option<Fault> {
+/// Reads one fault, and says where its rate stands, or else it; `None` where it is wrong, which has been said then.
+pub(super) fn read(mut table: Table<'_, '_>) -> Option<(Fault, usize)> {
+    let offset = table.offset_of("sample_rate");
     let Some(kind) = table.choice("kind", &KINDS) else {
         table.missing("kind", one_of(&KINDS));
         return None;
@@ -65,7 +66,7 @@ pub(super) fn read(mut table: Table<'_, '_>) -> Option<Fault> {
         Kind::Silent => Some(Fault::Silent),
     };
     table.finish();
-    fault
+    fault.map(|fault| (fault, offset))
 }
 
 fn at(table: &mut Table<'_, '_>) -> Option<f64> {

@@ -1,19 +1,22 @@
 //! A scenario's text as a whole: its syntax, the engine's settings, and what the sources say of each other.
 
+use std::collections::HashSet;
+use std::io::Read;
 use std::path::Path;
 
 use ra_engine::core::SampleRate;
+use ra_engine::sources::SimulatedDevice;
 use ra_engine::{Latency, Quality};
 use toml::de::DeTable;
 
+use super::Scenario;
 use super::source_table;
 use super::table::Table;
 use super::text::{Findings, problem_at};
-use super::{Scenario, ScenarioSource};
-use crate::{Problem, ScenarioError, SimulationError};
+use crate::{Problem, ScenarioError};
 
 /// A file of more bytes than this is something else: a recording, a device.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Reads and parses a file.
 pub(super) fn load(file: &Path) -> Result<Scenario, ScenarioError> {
@@ -23,11 +26,13 @@ pub(super) fn load(file: &Path) -> Result<Scenario, ScenarioError> {
     if found.is_dir() {
         return Err(whole_file("is a directory, expected a scenario file".to_owned()));
     }
-    if found.len() > MOST_BYTES {
-        let message = format!("has {} bytes, expected a scenario file of at most {MOST_BYTES}", found.len());
-        return Err(whole_file(message));
+    // What a pipe or a device holds is known when it was read, and not before.
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file);
+    opened.and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes)).map_err(|e| whole_file(e.to_string()))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(whole_file(format!("has more than {MOST_BYTES} bytes, expected a scenario file")));
     }
-    let bytes = std::fs::read(file).map_err(|e| whole_file(e.to_string()))?;
     parse(file, &bytes)
 }
 
@@ -88,17 +93,21 @@ fn read(mut root: Table<'_, '_>, findings: &Findings) -> Scenario {
     root.finish();
 
     let mut offsets = Vec::new();
+    let mut taken = HashSet::new();
     for table in tables {
-        let taken: Vec<String> = scenario.sources.iter().map(|source: &ScenarioSource| source.name.clone()).collect();
-        let (source, source_offsets) = source_table::read(table, &taken);
+        let (source, source_offsets) = source_table::read(table, &mut taken);
         scenario.sources.push(source);
         offsets.push(source_offsets);
     }
-    // What only the parts together tell: a tone above half a rate, a clock that is off by too much in all.
+    // What only the parts together tell: a tone above half a rate, a clock that is off by too much in all, a ring that no
+    // memory is given for.
+    let band_rate = scenario.band_rate();
     for (index, offsets) in offsets.iter().enumerate().filter(|(_, offsets)| offsets.is_read) {
-        if let Err(SimulationError::Source { name, cause }) = scenario.device(index) {
+        let source = &scenario.sources[index];
+        let device = SimulatedDevice::new(source.simulated_config(scenario.seed, index, band_rate));
+        if let Err(cause) = device.and_then(|_| scenario.check_ring(source)) {
             let cause = cause.to_string();
-            findings.error(offsets.of(&cause), format!("source {name:?}: {cause}"));
+            findings.error(offsets.of(&cause), format!("source {:?}: {cause}", source.name));
         }
     }
     scenario

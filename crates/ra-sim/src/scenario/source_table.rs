@@ -1,5 +1,7 @@
 //! `[[source]]`: a device, its clock, and what it hears.
 
+use std::collections::HashSet;
+
 use ra_engine::OnRateMismatch;
 use ra_engine::core::ChannelCount;
 use ra_engine::sources::{ClockModel, Outliers, Signal};
@@ -19,17 +21,25 @@ pub(super) struct Offsets {
     /// Whether every part of it could be read.
     pub(super) is_read: bool,
     table: usize,
+    sample_rate: usize,
     signal: usize,
     clock: usize,
     faults: usize,
+    /// Of each fault.
+    fault: Vec<usize>,
 }
 
 impl Offsets {
     /// Where the part stands that an error's text begins with.
     pub(super) fn of(&self, error: &str) -> usize {
         let begins = |part: &str| error.starts_with(part);
-        if begins("signal") || begins("band_rate") {
+        let fault = error.strip_prefix("fault ").and_then(|rest| rest.split_once(':')?.0.parse::<usize>().ok());
+        if let Some(&offset) = fault.and_then(|n| self.fault.get(n.checked_sub(1)?)) {
+            offset
+        } else if begins("signal") || begins("band_rate") {
             self.signal
+        } else if begins("sample_rate") {
+            self.sample_rate
         } else if begins("clock") {
             self.clock
         } else if begins("fault") {
@@ -40,8 +50,8 @@ impl Offsets {
     }
 }
 
-/// Reads one source. What is not there, or wrong, is as in the default.
-pub(super) fn read(mut table: Table<'_, '_>, taken: &[String]) -> (ScenarioSource, Offsets) {
+/// Reads one source, whose name joins those that are `taken`. What is not there, or wrong, is as in the default.
+pub(super) fn read(mut table: Table<'_, '_>, taken: &mut HashSet<String>) -> (ScenarioSource, Offsets) {
     let name = read_name(&mut table, taken);
     let signal = read_signal(&mut table);
     let mut is_read = name.is_some() && signal.is_some();
@@ -75,9 +85,13 @@ pub(super) fn read(mut table: Table<'_, '_>, taken: &[String]) -> (ScenarioSourc
     }
     let faults =
         table.tables("faults", "fault", "a list of tables such as { kind = \"unplug\", at_s = 10.0, for_s = 1.0 }");
+    let mut fault_offsets = Vec::with_capacity(faults.len());
     for fault in faults {
         match fault_table::read(fault) {
-            Some(fault) => source.faults.push(fault),
+            Some((fault, offset)) => {
+                source.faults.push(fault);
+                fault_offsets.push(offset);
+            }
             None => is_read = false,
         }
     }
@@ -86,26 +100,29 @@ pub(super) fn read(mut table: Table<'_, '_>, taken: &[String]) -> (ScenarioSourc
         table: table.offset,
         signal: table.offset_of("signal"),
         clock: table.offset_of("clock"),
+        sample_rate: table.offset_of("sample_rate"),
         faults: table.offset_of("faults"),
+        fault: fault_offsets,
     };
     table.finish();
     (source, offsets)
 }
 
-fn read_name(table: &mut Table<'_, '_>, taken: &[String]) -> Option<String> {
+fn read_name(table: &mut Table<'_, '_>, taken: &mut HashSet<String>) -> Option<String> {
     let Some(name) = table.string("name", "a name of its own") else {
         table.missing("name", "a name of its own");
         return None;
     };
     let shown: String = name.value.chars().take(MOST_CHARS).collect();
     let is_bad = |c: char| c == '/' || c == '\\' || c.is_control();
-    if name.value.is_empty() || name.value.chars().count() > MOST_CHARS || name.value.contains(is_bad) {
+    let is_path_like = name.value == "." || name.value == "..";
+    if name.value.is_empty() || name.value.chars().count() > MOST_CHARS || is_path_like || name.value.contains(is_bad) {
         let expected = format!("1 to {MOST_CHARS} characters, none of them a slash or a control character");
         table.error(name.offset, format_args!("name is {shown:?}, expected {expected}"));
         return None;
     }
     table.rename(format!("source {shown:?}"));
-    if taken.contains(&name.value) {
+    if !taken.insert(name.value.clone()) {
         table.error(name.offset, "the name is used by another source above");
         return None;
     }
@@ -161,7 +178,7 @@ fn read_signal(source: &mut Table<'_, '_>) -> Option<Signal> {
         SignalKind::Pair => Signal::Pair {
             correlation: table.number("correlation", -1.0..=1.0, "").unwrap_or(0.5),
             dbfs: table.number("dbfs", DBFS, "dBFS").unwrap_or(-20.0),
-            noise_dbfs: table.number("noise_dbfs", DBFS, "dBFS").unwrap_or(-60.0),
+            noise_dbfs: table.number("noise_dbfs", f64::NEG_INFINITY..=*DBFS.end(), "dBFS").unwrap_or(-60.0),
         },
     };
     table.finish();

@@ -170,10 +170,16 @@ impl<'a, 'i> Table<'a, 'i> {
             let name: &str = key.get_ref();
             if !self.asked.contains(&name) {
                 let known = self.asked.join(", ");
-                self.error(key.span().start, format_args!("unknown key {}, expected {known}", clip(name)));
+                self.error(key.span().start, format_args!("unknown key {}, expected {known}", show_key(name)));
             }
         }
     }
+}
+
+/// A key as it would be written: what is in quotes may hold anything, and must not move a terminal's cursor.
+fn show_key(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if is_bare { clip(key) } else { format!("{:?}", clip(key)) }
 }
 
 fn as_number(value: &DeValue<'_>) -> Option<f64> {

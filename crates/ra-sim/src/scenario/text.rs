@@ -7,6 +7,8 @@ use crate::{Problem, ScenarioError};
 
 /// How many problems are told before the rest is only counted.
 const MOST_TOLD: usize = 50;
+/// How many are kept until the first ones of them are told: a file of nothing but errors must not fill the memory.
+const MOST_KEPT: usize = 10_000;
 
 /// The problem that a byte offset of a text has.
 pub(super) fn problem_at(file: &Path, text: &[u8], offset: usize, message: String) -> Problem {
@@ -23,22 +25,33 @@ pub(super) fn problem_at(file: &Path, text: &[u8], offset: usize, message: Strin
 
 /// What was found so far, by byte offset.
 #[derive(Debug, Default)]
-pub(super) struct Findings(RefCell<Vec<(usize, String)>>);
+pub(super) struct Findings(RefCell<Found>);
+
+#[derive(Debug, Default)]
+struct Found {
+    kept: Vec<(usize, String)>,
+    n_more: usize,
+}
 
 impl Findings {
     /// Notes what makes the scenario unusable.
     pub(super) fn error(&self, offset: usize, message: impl Into<String>) {
-        self.0.borrow_mut().push((offset, message.into()));
+        let mut found = self.0.borrow_mut();
+        if found.kept.len() < MOST_KEPT {
+            found.kept.push((offset, message.into()));
+        } else {
+            found.n_more += 1;
+        }
     }
 
     /// Nothing, or every error in the order of the lines.
     pub(super) fn finish(self, file: &Path, text: &[u8]) -> Result<(), ScenarioError> {
-        let mut found = self.0.into_inner();
+        let Found { kept: mut found, n_more } = self.0.into_inner();
         if found.is_empty() {
             return Ok(());
         }
         found.sort_by_key(|&(offset, _)| offset);
-        let n_more = found.len().saturating_sub(MOST_TOLD);
+        let n_more = n_more + found.len().saturating_sub(MOST_TOLD);
         found.truncate(MOST_TOLD);
         let mut problems: Vec<Problem> =
             found.into_iter().map(|(offset, message)| problem_at(file, text, offset, message)).collect();

@@ -41,9 +41,21 @@ pub(crate) fn run(scenario: Scenario) -> Run {
     let n_channels: usize = run.scenario.sources.iter().map(|source| source.channels.get()).sum();
     assert_eq!(run.sound.channels.len(), n_channels);
     for source in &run.report.sources {
-        assert_eq!(source.produced_frames, source.delivered_frames + source.dropped_frames, "{}", source.name);
+        assert_books_balance(source, run.report.engine.blocks * run.report.engine.block_frames as u64);
     }
     run
+}
+
+/// Every frame of a source is accounted for, and every frame of silence is in a gap on the timeline that was mixed.
+#[track_caller]
+pub(crate) fn assert_books_balance(source: &SourceReport, n_mixed: u64) {
+    let SourceReport { name, produced_frames, delivered_frames, dropped_frames, queued_frames, .. } = source;
+    assert_eq!(*produced_frames, delivered_frames + dropped_frames + queued_frames, "{name}");
+    assert_eq!(*queued_frames, 0, "{name}: all was closed");
+    assert!(source.gaps.len() < 1024, "{name}: more gaps than are kept");
+    assert_eq!(source.gaps.iter().map(|gap| gap.n_frames).sum::<u64>(), source.inserted_frames, "{name}: {source:?}");
+    assert!(source.gaps.iter().all(|gap| gap.n_frames > 0 && gap.end().0 <= n_mixed), "{name}: {:?}", source.gaps);
+    assert!(source.gaps.windows(2).all(|pair| pair[0].end() <= pair[1].at_frame), "{name}: {:?}", source.gaps);
 }
 
 impl Run {
@@ -104,7 +116,7 @@ impl Run {
         first_us
     }
 
-    /// The mean of the series within `seconds`, weighted by Hann's window.
+    /// The mean of the series within `seconds`, weighted by Hann's window: how far the source is from its own place.
     fn told_us(&self, index: usize, seconds: Range<f64>) -> f64 {
         let (mut sum, mut weight) = (0.0, 0.0);
         for (&t, &us) in self.series.time_s.iter().zip(&self.series.offset_us[index]) {
@@ -114,7 +126,7 @@ impl Run {
                 (sum, weight) = (sum + w * f64::from(us), weight + w);
             }
         }
-        sum / weight
+        sum / weight + 1e3 * self.scenario.sources[index].latency_offset_ms
     }
 
     /// The largest |offset| of a source within `seconds`, by the report's truth.

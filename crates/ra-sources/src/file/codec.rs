@@ -10,7 +10,10 @@ use ra_core::{SourceError, StreamSpec};
 use symphonia::core::{
     codecs::audio::{
         AudioDecoder, AudioDecoderOptions,
-        well_known::{CODEC_ID_OPUS, CODEC_ID_VORBIS},
+        well_known::{
+            CODEC_ID_OPUS, CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_F64LE,
+            CODEC_ID_VORBIS,
+        },
     },
     errors::Error,
     formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint},
@@ -22,6 +25,10 @@ use symphonia::core::{
 use super::{gapless::Extent, watched_file::WatchedFile};
 
 const EXPECTED: &str = "expected WAV, FLAC, MP3, Ogg (Vorbis, FLAC), M4A or ADTS (AAC, ALAC), AIFF or CAF";
+
+/// The most frames that a packet may claim to have at most. Decoders make room for as many before they have seen one; no
+/// codec has packets as long as this.
+const MAX_PACKET_FRAMES: u64 = 1 << 18;
 
 /// A container and the decoder of its track.
 pub(crate) struct Codec {
@@ -69,6 +76,12 @@ impl Codec {
             .map_err(|cause| SourceError::Spec { what: path.display().to_string(), cause })
     }
 
+    /// Whether the file keeps its samples as floats, so that it may hold such as are no numbers.
+    pub(crate) fn keeps_floats(&self) -> bool {
+        let floats = [CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_F64BE];
+        floats.contains(&self.decoder.codec_params().codec)
+    }
+
     pub(crate) fn time_base(&self) -> Option<TimeBase> {
         self.track().and_then(|track| track.time_base)
     }
@@ -95,6 +108,10 @@ fn make_decoder(path: &Path, format: &dyn FormatReader) -> Result<(u32, Box<dyn 
     if params.codec == CODEC_ID_OPUS {
         let message = "Opus, which this build can't decode; convert it, for one by `ffmpeg -i FILE FILE.flac`";
         return Err(fault(path, message.to_owned()));
+    }
+    if let Some(claimed) = params.max_frames_per_packet.filter(|&claimed| claimed > MAX_PACKET_FRAMES) {
+        let message = format!("packets of {claimed} frames in it, expected at most {MAX_PACKET_FRAMES}");
+        return Err(fault(path, message));
     }
     // Vorbis knows best what to cut; for all others `gapless` knows.
     let options = AudioDecoderOptions::default().gapless(params.codec == CODEC_ID_VORBIS);

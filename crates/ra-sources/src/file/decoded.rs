@@ -16,6 +16,9 @@ use super::{
     watched_file::WatchedFile,
 };
 
+/// How many more bytes packets may have in all than the file, to be on the safe side of containers that add headers.
+const PACKET_BYTES_SLACK: u64 = 1 << 16;
+
 /// What a read came to.
 #[derive(Debug)]
 pub(crate) enum Decoded {
@@ -40,6 +43,10 @@ pub(crate) struct DecodedReader {
     pending_from: usize,
     pending_spec: Option<StreamSpec>,
     given_frames: u64,
+    /// What the file said of its whole length when it was opened. What follows in a chain knows nothing of it.
+    announced_frames: Option<u64>,
+    /// Bytes in the packets so far; an empty one counts as one.
+    packet_bytes: u64,
     damaged_packets: u64,
     cut_off: bool,
     ended: bool,
@@ -60,6 +67,8 @@ impl DecodedReader {
             pending_from: 0,
             pending_spec: stated_spec,
             given_frames: 0,
+            announced_frames: None,
+            packet_bytes: 0,
             damaged_packets: 0,
             cut_off: false,
             ended: false,
@@ -75,8 +84,14 @@ impl DecodedReader {
             .codec
             .extent(reader.spec.sample_rate.hz(), &reader.file)
             .map_err(|cause| SourceError::File { path: path.to_owned(), cause })?;
+        reader.announced_frames = reader.extent.total_frames;
         reader.trim_pending();
         Ok(reader)
+    }
+
+    /// Whether all that there is was given.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended && self.pending_frames() == 0
     }
 
     pub(crate) const fn gave_nothing(&self) -> bool {
@@ -101,8 +116,8 @@ impl DecodedReader {
         if self.damaged_packets > 0 {
             remarks.push(format!("{} damaged packets; silence of their length stands for them", self.damaged_packets));
         }
-        let beyond = self.extent.trim.beyond();
-        if beyond > 0 && self.extent.trim.padding != u64::MAX {
+        let beyond = self.announced_frames.map_or(0, |announced| self.given_frames.saturating_sub(announced));
+        if beyond > 0 {
             remarks.push(format!("{beyond} frames stand behind the end that the header states; they are played"));
         }
         if self.ended {
@@ -186,25 +201,39 @@ impl DecodedReader {
             Err(Error::IoError(cause)) => return Err(SourceError::File { path: self.path.clone(), cause }),
             Err(error) => return Err(self.damaged(&error.to_string())),
         };
+        // Tables that lead to the same bytes again and again would be sound without end.
+        self.packet_bytes += (packet.data.len() as u64).max(1);
+        if self.packet_bytes > self.file.len() + PACKET_BYTES_SLACK {
+            return Err(
+                self.damaged("its packets have more bytes than the file, expected each byte in one packet at most")
+            );
+        }
         if packet.track_id != self.codec.track_id {
             return Ok(());
         }
-        let decoded = guarded(|| self.codec.decoder.decode(&packet));
+        let (decoder, pending) = (&mut self.codec.decoder, &mut self.pending);
+        let decoded = guarded(|| {
+            let sound = decoder.decode(&packet)?;
+            sound.copy_to_vec_interleaved(pending);
+            Ok((sound.spec().rate(), sound.spec().channels().count()))
+        });
         match decoded {
-            Ok(sound) => {
-                let (rate_hz, channels) = (sound.spec().rate(), sound.spec().channels().count());
-                if sound.frames() == 0 {
-                    return Ok(());
-                }
+            Ok(_) if self.pending.is_empty() => Ok(()),
+            Ok((rate_hz, channels)) => {
                 let spec = StreamSpec::new(rate_hz, u16::try_from(channels).unwrap_or(u16::MAX))
                     .map_err(|cause| SourceError::Spec { what: self.path.display().to_string(), cause })?;
-                sound.copy_to_vec_interleaved(&mut self.pending);
                 self.pending_spec = Some(spec);
+                // What was no number when it was coded was none of this codec's: the packet's bits are damaged.
+                if !self.pending.iter().all(|sample| sample.is_finite()) && !self.codec.keeps_floats() {
+                    self.damaged_packets += 1;
+                    self.pending.fill(0.0);
+                }
                 Ok(())
             }
             // An I/O error of a decoder is about the packet's bits, not about the file.
             Err(Error::DecodeError(_) | Error::IoError(_) | Error::ResetRequired) => {
                 self.damaged_packets += 1;
+                self.pending.clear();
                 self.stand_in(&packet);
                 Ok(())
             }

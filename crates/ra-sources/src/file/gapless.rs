@@ -33,7 +33,8 @@ impl Extent {
                     found => found?,
                 };
                 // All that is coded, run-in included. Some writers shorten the last packet, so that this is the true end.
-                let coded = track.num_frames;
+                // None at all stands in a fragmented file, whose fragments say what they hold when they come.
+                let coded = track.num_frames.filter(|&coded| coded > 0);
                 let Some(edit) = edit else {
                     return Ok(Self { trim: Trim::default(), total_frames: coded });
                 };

@@ -37,14 +37,6 @@ impl Trim {
             }
         }
     }
-
-    /// Frames of sound that came behind the padding, where the file went on after its stated end.
-    pub(crate) const fn beyond(&self) -> u64 {
-        match self.play {
-            Some(play) => self.position.saturating_sub(self.skip.saturating_add(play).saturating_add(self.padding)),
-            None => 0,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -57,9 +49,7 @@ mod tests {
         assert_eq!(trim.take(10), [10..10, 10..10]);
         assert_eq!(trim.take(10), [5..10, 10..10]);
         assert_eq!(trim.take(10), [0..7, 10..10]);
-        assert_eq!(trim.beyond(), 0);
         assert_eq!(trim.take(10), [0..0, 2..10]);
-        assert_eq!(trim.beyond(), 8);
         assert_eq!(Trim::default().take(10), [0..10, 0..0]);
         assert_eq!(Trim::new(3, Some(4), 0).take(10), [3..7, 7..10]);
     }

@@ -60,7 +60,7 @@ pub enum Fault {
         for_s: f64,
     },
     /// The device flips its rate: it says so, and delivers nothing until it is started again. What was captured and not
-    /// yet delivered is lost.
+    /// yet delivered is lost. Another flip that is due before that start happens right behind it.
     Format {
         /// When.
         at_s: f64,

@@ -39,6 +39,9 @@ pub(super) struct Period {
     pub(super) is_after_break: bool,
 }
 
+/// Flips of the rate that are still to come, by their times.
+pub(super) type Formats = VecDeque<(u64, SampleRate)>;
+
 /// A device's script from one start on.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
@@ -50,7 +53,8 @@ pub(super) struct Schedule {
     equals: Windows,
     periods: VecDeque<(u64, u32)>,
     losses: VecDeque<(u64, u64)>,
-    formats: VecDeque<(u64, SampleRate)>,
+    formats: Formats,
+    start_ns: u64,
     origin_ns: u64,
     /// The second delivery of a pair.
     held: Option<Delivery>,
@@ -112,6 +116,7 @@ impl Schedule {
                 Fault::Format { at_s, sample_rate } => Some((at_ns(at_s), sample_rate)),
                 _ => None,
             })),
+            start_ns,
             origin_ns,
             held: None,
             is_after_break: false,
@@ -126,11 +131,22 @@ impl Schedule {
         Ok(schedule)
     }
 
+    /// Flips these, and no others; one that is due already comes first of all.
+    pub(super) fn set_formats(&mut self, formats: Formats) {
+        self.formats = formats;
+    }
+
+    /// What it has not flipped.
+    pub(super) fn into_formats(self) -> Formats {
+        self.formats
+    }
+
     /// What happens next; there is always something.
     pub(super) fn next_step(&mut self) -> Step {
         loop {
             let delivery = self.next_delivery();
-            let flip = self.formats.front().copied().filter(|&(at_ns, _)| delivery.due_ns >= at_ns);
+            let flip = self.formats.front().map(|&(at_ns, rate)| (at_ns.max(self.start_ns), rate));
+            let flip = flip.filter(|&(at_ns, _)| delivery.due_ns >= at_ns);
             let unplug = self.unplugs.at_or_after_ns(self.monotonic_ns(delivery.captured));
             let unplug = unplug.filter(|window| delivery.due_ns >= window.from_ns);
             match (flip, unplug) {
@@ -217,4 +233,31 @@ fn sorted<T>(events: impl Iterator<Item = (u64, T)>) -> VecDeque<(u64, T)> {
     let mut events: Vec<(u64, T)> = events.collect();
     events.sort_by_key(|event| event.0);
     events.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flips_that_were_due_before_the_start_come_first_and_one_at_a_time() {
+        let second_ns = 1_000_000_000;
+        let config = PacedConfig { room_origin_ns: Some(second_ns), ..PacedConfig::default() };
+        let rates = [44_100, 96_000, 32_000].map(|hz| SampleRate::new(hz).unwrap());
+        let faults = [(1.0, rates[0]), (1.005, rates[1]), (3.0, rates[2])]
+            .map(|(at_s, sample_rate)| Fault::Format { at_s, sample_rate });
+        let flips = |mut schedule: Schedule| {
+            let step = std::iter::repeat_with(|| schedule.next_step()).find(|step| matches!(step, Step::Format { .. }));
+            (step.unwrap(), schedule.into_formats())
+        };
+        let start = |at_ns| Schedule::new(&config, &faults, SampleRate::HZ_48000, at_ns).unwrap();
+        let (step, left) = flips(start(second_ns));
+        assert_eq!(step, Step::Format { due_ns: 2 * second_ns, sample_rate: rates[0] });
+        let mut again = start(2_020_000_000);
+        again.set_formats(left);
+        assert_eq!(again.next_step(), Step::Format { due_ns: 2_020_000_000, sample_rate: rates[1] });
+        assert_eq!(again.into_formats(), [(4 * second_ns, rates[2])]);
+        // A device that nobody had started then has nothing to make up for.
+        assert_eq!(flips(start(2_020_000_000)).0, Step::Format { due_ns: 4 * second_ns, sample_rate: rates[2] });
+    }
 }

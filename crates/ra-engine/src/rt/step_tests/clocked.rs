@@ -388,6 +388,58 @@ fn a_device_that_flips_its_rate_goes_on_in_its_place() {
     assert_eq!(account.dropped_frames, 0);
 }
 
+#[test]
+fn what_is_there_when_the_mix_begins_is_heard_from_its_very_first_frame() {
+    let mut bench = Bench::new(config());
+    let input = bench.add_by_hand("mic", spec(48_000, 1));
+    let mut device = Device { input, hz: 48_000.0, period_frames: 250, next_frame: 0 };
+    let mut reader = bench.subscribe("source:mic");
+    let got = run(&mut bench, &mut reader, 100, |_, now_ns| device.deliver_until(now_ns));
+    // A cosine: its first frame is its crest, a latency behind the beginning.
+    let first = got.iter().position(|sample| sample.abs() > 0.4).unwrap();
+    assert!((0.46..0.52).contains(&got[first]) && got[..first - 64].iter().all(|&sample| sample == 0.0), "{first}");
+}
+
+#[test]
+fn neither_the_first_sound_of_a_device_nor_a_flip_of_its_rate_has_a_step() {
+    // Wherever in a block the old sound ends, and wherever in a wave the new one begins.
+    for flip in 300..330 {
+        let mut bench = Bench::new(config());
+        // What is there when the mix begins begins with it; this one comes later.
+        bench.step();
+        let input = Arc::new(Mutex::new(None));
+        let source = ByHand::new(spec(48_000, 1), &input);
+        let flips_to = Arc::clone(&source.flips_to);
+        bench.add("mic", crate::AnySource::clocked(source));
+        let mut device = Device { input, hz: 48_000.0, period_frames: 250 + flip % 7, next_frame: 0 };
+        let mut reader = bench.subscribe("source:mic");
+        let mut second = 0.0;
+        let got = run(&mut bench, &mut reader, 500, |n, now_ns| {
+            if n < flip {
+                device.deliver_until(now_ns);
+                return;
+            }
+            if n == flip {
+                *flips_to.lock() = Some(spec(16_000, 1));
+                second = (now_ns - ORIGIN_NS) as f64 / 1e9;
+            } else if n > flip + 1 {
+                deliver_anew(&mut device, second, now_ns);
+            }
+        });
+        let slope = (std::f64::consts::TAU * TONE_HZ / 48_000.0 * 0.5) as f32;
+        // The fades at a hole's edges, and what the resampler overshoots by.
+        let bound = (slope + 0.5 / 72.0 + 0.5 / 240.0) * 1.1;
+        let at = got.windows(2).position(|pair| (pair[1] - pair[0]).abs() >= bound);
+        assert!(
+            at.is_none(),
+            "{flip}: {} of {bound} at {at:?}, {:?}",
+            largest_step(&got),
+            &got[at.unwrap() - 8..][..16]
+        );
+        assert!(got[480 * 128..].iter().any(|&sample| sample > 0.45), "{flip}: the new sound is there");
+    }
+}
+
 /// Delivers what a device that was opened at `opened_s` captures at 16 kHz.
 fn deliver_anew(device: &mut Device, opened_s: f64, now_ns: u64) {
     if device.hz != 16_000.0 {
