@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Benches that draw pictures.
-const DRAWS: [&str; 2] = ["drift", "latency"];
+const DRAWS: [&str; 3] = ["drift", "latency", "queue"];
 
 pub(crate) fn run(repo: &Repo, mut args: Args) -> Result<()> {
     let there = names(repo)?;
@@ -103,7 +103,10 @@ mod tests {
         };
         assert!(error(&[]).starts_with("bench needs a name: "));
         assert!(error(&["mx"]).starts_with("there is no bench \"mx\"; there are: "));
-        assert_eq!(error(&["mix", "--svg", "plots"]), "bench mix draws no pictures: --svg is for drift, latency");
+        assert_eq!(
+            error(&["mix", "--svg", "plots"]),
+            "bench mix draws no pictures: --svg is for drift, latency, queue"
+        );
         assert_eq!(error(&["latency", "--slow"]), "unexpected argument \"--slow\"");
     }
 }

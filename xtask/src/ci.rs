@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     args::{Args, UsageError},
-    bench, check, demo, layering, realtime_lint,
+    bench, check, demo, layering, loom, realtime_lint,
     repo::Repo,
     rtsan,
     selection::selections,
@@ -21,7 +21,7 @@ use crate::{
 type Step = (&'static str, fn(&Repo) -> Result<Done>);
 
 /// The steps, those that fail fast first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     ("format", check::format),
     ("layering", |repo| layering::check(repo).map(|()| Done::Passed)),
     ("realtime-lint", |repo| realtime_lint::check(repo).map(|_| Done::Passed)),
@@ -30,6 +30,7 @@ const STEPS: [Step; 11] = [
     ("docs", docs),
     ("features", features::step),
     ("examples", examples),
+    ("loom", |repo| loom::check(repo).map(|()| Done::Passed)),
     ("rtsan", rtsan::step),
     ("benches", benches),
     ("demo", |repo| demo::demonstrate(repo, Duration::from_secs(4)).map(|()| Done::Passed)),

@@ -8,7 +8,7 @@ mod fan_out;
 mod findings;
 mod input;
 #[path = "../queue/os.rs"]
-#[allow(dead_code, reason = "shared with the queue bench, which may use more of it")]
+#[allow(clippy::duplicate_mod, dead_code, reason = "the queue bench keeps it to itself, and uses more of it")]
 mod os;
 mod pace;
 mod progress;

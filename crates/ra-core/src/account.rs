@@ -17,9 +17,10 @@ pub struct FrameAccount {
 }
 
 impl FrameAccount {
-    /// Whether `produced == delivered + dropped + queued`.
+    /// Whether `produced == delivered + dropped + queued`, also where a count has wrapped.
     pub const fn is_balanced(&self) -> bool {
-        self.produced_frames == self.delivered_frames + self.dropped_frames + self.queued_frames
+        let Self { delivered_frames, dropped_frames, queued_frames, .. } = *self;
+        self.produced_frames == delivered_frames.wrapping_add(dropped_frames).wrapping_add(queued_frames)
     }
 }
 

@@ -27,7 +27,7 @@ use crate::command::Command;
 use crate::consumer::Consumer;
 use crate::feeder::Feeder;
 use crate::rt::command::{
-    COMMAND_CAPACITY, EVENT_CAPACITY, MAX_BUSES, MAX_INSERTS, MAX_ROUTES, MAX_SOURCES, MixerCommand, MixerEvent,
+    BusId, COMMAND_CAPACITY, EVENT_CAPACITY, MAX_BUSES, MAX_INSERTS, MAX_ROUTES, MAX_SOURCES, MixerCommand, MixerEvent,
     Retired, SourceId,
 };
 use crate::rt::counters::EngineCounters;
@@ -171,9 +171,9 @@ impl Control {
     /// A control side and its mixer, with the bus `main`.
     pub(crate) fn new(config: EngineConfig, timeline: Arc<Timeline>) -> Result<(Self, Mixer), EngineError> {
         config.check()?;
-        let (to_mixer, commands) = RingBuffer::new(COMMAND_CAPACITY);
-        let (retired_in, retired) = RingBuffer::new(MAX_OUTSTANDING);
-        let (events_in, events) = RingBuffer::new(EVENT_CAPACITY);
+        let (to_mixer, commands) = touched_ring(COMMAND_CAPACITY, || MixerCommand::RemoveBus(BusId(0)));
+        let (retired_in, retired) = touched_ring(MAX_OUTSTANDING, || Retired::Gains(Box::default()));
+        let (events_in, events) = touched_ring(EVENT_CAPACITY, || MixerEvent::SourceEnded(SourceId(0)));
         let counters = Arc::new(EngineCounters::default());
         let meter_blocks = config.sample_rate.frames_in_ms_ceil(METER_INTERVAL_MS).div_ceil(config.block_frames) as u64;
         let shape = MixerShape {
@@ -357,6 +357,14 @@ impl Control {
             Retired::Follower(mut follower) => follower.ring.discard_rest(),
         }
     }
+}
+
+/// A ring every place of which has been written: the audio thread meets no page for the first time.
+fn touched_ring<T>(capacity: usize, filling: impl Fn() -> T) -> (Producer<T>, RingConsumer<T>) {
+    let (mut producer, mut consumer) = RingBuffer::new(capacity);
+    while producer.push(filling()).is_ok() {}
+    while consumer.pop().is_ok() {}
+    (producer, consumer)
 }
 
 /// Names become thread names and parts of file names.

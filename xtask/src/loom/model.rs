@@ -150,7 +150,7 @@ mod tests {
     fn a_catch_is_told_by_its_words() {
         let errors = "thread 'main' panicked at x.rs:1:2:\nbroken promise: block 2 is whole\nnote: run with";
         assert_eq!(sign(errors), Some("broken promise: block 2 is whole"));
-        assert_eq!(sign("Causality violation: Concurrent write accesses to `UnsafeCell`.").map(str::len), Some(68));
+        assert_eq!(sign("Causality violation: Concurrent write accesses to `UnsafeCell`.").map(str::len), Some(63));
         assert_eq!(sign("attempt to subtract with overflow"), None);
     }
 }

@@ -61,6 +61,12 @@ pub(super) const PACKAGES: &[Package] = &[
     ),
     package("sox", Purpose::Test, Evidence::Program("sox"), "tests that let sox judge our files fail"),
     package("ffmpeg", Purpose::Test, Evidence::Program("ffmpeg"), "tests that let ffmpeg judge our files fail"),
+    package(
+        "strace",
+        Purpose::Test,
+        Evidence::Program("strace"),
+        "the audio thread's system calls are not counted from outside",
+    ),
     package("espeak-ng", Purpose::Test, Evidence::Program("espeak-ng"), "tests with real speech fail"),
     package(
         "python3-soundfile",

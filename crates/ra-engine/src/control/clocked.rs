@@ -218,6 +218,8 @@ impl Control {
     pub(super) fn clocked_stopped(&mut self, id: SourceId) {
         let Some(entry) = self.source_mut(id) else { return };
         entry.in_transit = false;
+        // Of a ring that was made for a device's new rate and that nobody came to read: its frames are dropped with it.
+        entry.reader = None;
         if let Some(mut strip) = entry.retired.take() {
             strip.follower.ring.discard_rest();
             if let Some(next) = &mut strip.next {

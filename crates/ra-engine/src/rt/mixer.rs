@@ -271,8 +271,8 @@ impl Mixer {
             MixerCommand::AddBus(bus) => {
                 let at = usize::from(bus.id.0);
                 // Within its capacity: as long as its last bus needs it, so that no step looks at a hundred empty slots.
-                if (self.buses.len()..self.buses.capacity()).contains(&at) {
-                    self.buses.resize_with(at + 1, || None);
+                while self.buses.len() <= at && self.buses.len() < self.buses.capacity() {
+                    self.buses.push(None);
                 }
                 match self.buses.get_mut(at) {
                     Some(slot) => {

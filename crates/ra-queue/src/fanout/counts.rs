@@ -109,6 +109,9 @@ impl ReaderMonitor {
 
     /// Where the blocks are; balanced at every instant, while writer and reader run.
     ///
+    /// What was read and lost only grows. So does what was produced, but for a reader in the act of leaving: blocks that
+    /// are published at that very moment may be counted before it has left, and not any more behind it.
+    ///
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn counts(&self) -> ReaderCounts {

@@ -237,19 +237,6 @@ impl<T: Copy> Consumer<T> {
         self.shared.is_abandoned()
     }
 
-    pub(crate) fn pop_partial_slice<'a>(&mut self, slice: &'a mut [T]) -> (&'a mut [T], &'a mut [T]) {
-        let mut n = slice.len();
-        if self.cached_slots() < n {
-            n = n.min(self.slots());
-        }
-        for (i, value) in slice[..n].iter_mut().enumerate() {
-            // SAFETY: slots between head and tail were written.
-            *value = unsafe { self.shared.read(self.shared.ahead(self.head.get(), i)).assume_init() };
-        }
-        self.store_head(n);
-        slice.split_at_mut(n)
-    }
-
     pub(crate) fn read_chunk(&mut self, n: usize) -> Result<ReadChunk<'_, T>, ChunkError> {
         if self.cached_slots() < n && self.slots() < n {
             return Err(ChunkError);

@@ -8,6 +8,7 @@ use ra_core::{GapReason, PeriodInput, SourceState, SourceStats};
 
 use super::{Bench, ByHand, ORIGIN_NS, UNPLUGGED, spec};
 use crate::command::Command;
+use crate::control::{Completion, Request};
 use crate::{BusEvent, BusReader, EngineConfig, Latency, OnRateMismatch, SourceConfig};
 
 const LATENCY_MS: f64 = 20.0;
@@ -438,6 +439,34 @@ fn neither_the_first_sound_of_a_device_nor_a_flip_of_its_rate_has_a_step() {
         );
         assert!(got[480 * 128..].iter().any(|&sample| sample > 0.45), "{flip}: the new sound is there");
     }
+}
+
+#[test]
+fn a_source_that_is_removed_while_its_device_is_opened_anew_leaves_nothing_queued() {
+    let mut bench = Bench::new(config());
+    let input = Arc::new(Mutex::new(None));
+    let source = ByHand::new(spec(48_000, 1), &input);
+    let flips_to = Arc::clone(&source.flips_to);
+    bench.add("mic", crate::AnySource::clocked(source));
+    let mut device = Device { input, hz: 48_000.0, period_frames: 256, next_frame: 0 };
+    let mut reader = bench.subscribe("main");
+    run(&mut bench, &mut reader, 100, |_, now_ns| device.deliver_until(now_ns));
+    *flips_to.lock() = Some(spec(16_000, 1));
+    bench.control.tick(bench.mixer.next_deadline_ns());
+    let Some(Request::RestartClocked { id, mut source, input, .. }) = bench.control.take_request() else {
+        panic!("the flip was seen");
+    };
+    source.stop();
+    let result = source.start(Box::new(input));
+    // It delivers at once; and before anybody is told that it is open, it is told to go.
+    device.input.lock().as_mut().unwrap().push(bench.mixer.next_deadline_ns(), &[0.0; 256]);
+    let (reply, _answer) = crossbeam_channel::bounded(1);
+    bench.control.handle(Command::RemoveSource { name: "mic".into(), reply });
+    bench.control.complete(Completion::ClockedRestarted { id, source, result });
+    bench.settle();
+    run(&mut bench, &mut reader, 40, |_, _| ());
+    let account = bench.account(0);
+    assert_eq!((account.queued_frames, account.produced_frames), (0, device.next_frame + 256), "{account}");
 }
 
 /// Delivers what a device that was opened at `opened_s` captures at 16 kHz.
