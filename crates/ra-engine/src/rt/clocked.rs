@@ -148,7 +148,9 @@ impl ClockFollower {
         self.slack_ns = None;
         if has_come {
             let spare_ns = std::mem::replace(&mut self.spare_ns, f64::INFINITY);
-            self.slack_ns = (!is_torn && spare_ns.is_finite()).then_some(spare_ns);
+            // Periods slide along our blocks: who is late now can be late by a block more.
+            let slack_ns = if spare_ns < 0.0 { spare_ns - self.block_ns() } else { spare_ns };
+            self.slack_ns = (!is_torn && spare_ns.is_finite()).then_some(slack_ns);
         }
         let counts = self.estimator.counts();
         let counters = &ring.counters;
@@ -196,6 +198,10 @@ impl ClockFollower {
             }
             Phase::Leaving { .. } | Phase::Waiting => {}
         }
+    }
+
+    fn block_ns(&self) -> f64 {
+        self.resampler.output_frames() as f64 * self.nominal_step / self.in_hz * 1e9
     }
 
     /// Begins to read, where sound is due in this block.

@@ -5,8 +5,11 @@
 
 /// What is kept in hand beyond the least slack that was seen, in nanoseconds: timers and wake-ups have tails.
 const GUARD_NS: f64 = 500_000.0;
-/// How much more than needed is left in place: shrinking for less would only be growing again later.
-const HYSTERESIS_NS: f64 = 1_000_000.0;
+/// How much more than needed is left in place: a device's periods slide along our blocks, so that the slack comes and goes by
+/// a block of usual length. Shrinking for less would only be growing again later.
+const HYSTERESIS_NS: f64 = 3_500_000.0;
+/// How much of it stays where there is shrinking.
+const LEFT_NS: f64 = 500_000.0;
 /// The slack is judged by the least of each interval of this length …
 const INTERVAL_NS: f64 = 10e9;
 /// … over so many intervals, of which the worst one is left out: what happens once a minute is a gap, and not worth a
@@ -40,6 +43,9 @@ pub(crate) struct LatencyControl {
     history_ns: [f64; N_INTERVALS],
     n_history: usize,
     interval_least_ns: f64,
+    /// The least of what was not late.
+    interval_in_time_ns: f64,
+    interval_late_events: u32,
     interval_ns: f64,
     n_late_events: u32,
     /// The worst of them.
@@ -61,6 +67,8 @@ impl LatencyControl {
             history_ns: [0.0; N_INTERVALS],
             n_history: 0,
             interval_least_ns: f64::INFINITY,
+            interval_in_time_ns: f64::INFINITY,
+            interval_late_events: 0,
             interval_ns: 0.0,
             n_late_events: 0,
             latest_ns: 0.0,
@@ -124,8 +132,12 @@ impl LatencyControl {
         if least_slack_ns.is_finite() {
             // While it grows, the slack is on its way already.
             let slack_ns = least_slack_ns + (self.target_ns - self.now_ns);
-            self.watch_lateness(slack_ns);
+            // First, so that a move for it moves it too.
             self.interval_least_ns = self.interval_least_ns.min(slack_ns);
+            if slack_ns >= 0.0 {
+                self.interval_in_time_ns = self.interval_in_time_ns.min(slack_ns);
+            }
+            self.watch_lateness(slack_ns);
         }
         if self.interval_ns < INTERVAL_NS {
             return;
@@ -135,11 +147,17 @@ impl LatencyControl {
             self.interval_ns = 0.0;
             return;
         }
+        // One late delivery is a mishap, whenever it comes: while the worst interval still counts, it does not.
+        let is_mishap = self.interval_late_events <= 1 && self.n_history < N_INTERVALS;
+        let is_known = self.interval_in_time_ns.is_finite();
         self.history_ns.rotate_left(1);
-        self.history_ns[N_INTERVALS - 1] = self.interval_least_ns;
+        self.history_ns[N_INTERVALS - 1] =
+            if is_mishap && is_known { self.interval_in_time_ns } else { self.interval_least_ns };
         self.n_history = (self.n_history + 1).min(N_INTERVALS);
         self.interval_ns = 0.0;
         self.interval_least_ns = f64::INFINITY;
+        self.interval_in_time_ns = f64::INFINITY;
+        self.interval_late_events = 0;
         self.judge();
     }
 
@@ -151,6 +169,7 @@ impl LatencyControl {
         self.latest_ns = self.latest_ns.min(slack_ns);
         if !was_late || self.since_late_ns >= AGAIN_NS {
             self.n_late_events += 1;
+            self.interval_late_events += 1;
             self.since_late_ns = 0.0;
         }
         if self.n_late_events >= LATE_EVENTS {
@@ -164,19 +183,17 @@ impl LatencyControl {
         let moved_ns = self.target_ns - before_ns;
         self.history_ns.iter_mut().for_each(|slack_ns| *slack_ns += moved_ns);
         self.interval_least_ns += moved_ns;
+        self.interval_in_time_ns += moved_ns;
         self.n_late_events = 0;
         self.latest_ns = 0.0;
     }
 
     fn judge(&mut self) {
         let seen = &self.history_ns[N_INTERVALS - self.n_history..];
-        if seen.len() < 2 {
-            // It may be the worst one.
-            return;
-        }
         let least_ns = seen.iter().copied().fold(f64::INFINITY, f64::min);
-        // The second worst.
-        let mut skipped = false;
+        // Where somebody was late, the second worst; until enough was seen, the worst. What came just in time is no mishap:
+        // a device's periods slide along our blocks, and next time they come later.
+        let mut skipped = self.n_history < N_INTERVALS || least_ns >= 0.0;
         let mut judged_ns = f64::INFINITY;
         for &slack_ns in seen {
             if !skipped && slack_ns == least_ns {
@@ -188,8 +205,8 @@ impl LatencyControl {
         let spare_ns = judged_ns - GUARD_NS;
         let full = self.n_history == N_INTERVALS;
         if spare_ns < 0.0 || (full && spare_ns > HYSTERESIS_NS) {
-            // Grown to what is needed, or shrunk so that half the hysteresis stays.
-            self.move_target(if spare_ns < 0.0 { -spare_ns } else { HYSTERESIS_NS / 2.0 - spare_ns });
+            // Grown to what is needed, or shrunk so that a little of the hysteresis stays.
+            self.move_target(if spare_ns < 0.0 { -spare_ns } else { LEFT_NS - spare_ns });
         }
     }
 }
