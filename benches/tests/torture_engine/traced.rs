@@ -1,9 +1,5 @@
-//! The audio thread seen from outside, by programs that may trace it: every system call of a storm (strace), and every
-//! instruction of some blocks (ptrace). Where tracing is not allowed, these tests say so and pass; in CI a missing strace
-//! fails.
-
-#[cfg(target_arch = "x86_64")]
-mod single_step;
+//! The audio thread seen from outside, by a program that may trace it: every system call of a storm. Where tracing is not
+//! allowed, these tests say so and pass; in CI a missing strace fails.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,8 +12,8 @@ use super::alone;
 const CHILD: &str = "RA_STORM_CHILD";
 
 /// Runs the storm that is to be traced, in a process made for that; its times and its waits are not judged.
-fn be_the_traced_one(n_commands: usize, planted: Vec<Box<dyn ra_engine::dsp::Insert>>) {
-    let storm = Storm { count_calls: CountCalls::FromOutside, planted, ..Storm::new(n_commands, 5) };
+fn be_the_traced_one() {
+    let storm = Storm { count_calls: CountCalls::FromOutside, ..Storm::new(250, 5) };
     storm.run().unwrap();
 }
 
@@ -79,7 +75,7 @@ fn trace_of(folder: &Path, thread: &str) -> String {
 #[test]
 fn strace_sees_one_wait_a_block_and_nothing_else() {
     if is_child() {
-        be_the_traced_one(250, Vec::new());
+        be_the_traced_one();
         return;
     }
     if let Some(reason) = no_strace() {
@@ -126,108 +122,4 @@ fn a_trace_is_read_as_strace_writes_it() {
     let deadlines: Vec<_> = calls.iter().map(|call| deadline(call)).collect();
     assert_eq!(deadlines, [Some((7, 250)), None, Some((7, 350))]);
     assert!(deadline("clock_nanosleep(CLOCK_MONOTONIC, 0, {tv_sec=0, tv_nsec=250}, NULL) = 0").is_none());
-}
-
-#[cfg(target_arch = "x86_64")]
-mod stepped {
-    use std::process::Child;
-    use std::sync::Mutex;
-    use std::time::{Duration, Instant};
-
-    use super::single_step::{Stepped, step_thread};
-    use super::{Command, Stdio, alone, be_the_traced_one, is_child, this_test};
-
-    /// Some blocks of an engine with many sources, in a build without much optimisation; each takes some 10 us.
-    const N_INSTRUCTIONS: u64 = 1_000_000;
-    /// Commands of a storm that goes on for longer than the stepping.
-    const N_COMMANDS: usize = 20_000;
-
-    /// Ends a process when the test is over, however it ends, and takes away what its storm would have.
-    struct Ended(Child);
-
-    impl Drop for Ended {
-        fn drop(&mut self) {
-            drop(self.0.kill());
-            drop(self.0.wait());
-            drop(std::fs::remove_dir_all(std::env::temp_dir().join(format!("ra-storm-{}-0", self.0.id()))));
-        }
-    }
-
-    fn mixer_of(child: &Child) -> i32 {
-        let tasks = format!("/proc/{}/task", child.id());
-        let begun = Instant::now();
-        loop {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the traced process mixes nothing");
-            for task in std::fs::read_dir(&tasks).unwrap().flatten().map(|entry| entry.path()) {
-                let read = |file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
-                let waits = read("status");
-                let waits = waits.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-                // Some time after its start: sources are there, and commands come.
-                if read("comm").trim_end() == "ra-mixer"
-                    && waits.is_some_and(|n| n.trim().parse::<u64>().is_ok_and(|n| n > 100))
-                {
-                    return task.file_name().unwrap().to_str().unwrap().parse().unwrap();
-                }
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// `None`, and why on stdout, where tracing is not allowed.
-    fn step(test: &str) -> Option<Stepped> {
-        let _alone = alone();
-        let words = this_test(test);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).env(super::CHILD, "1").stdout(Stdio::null()).stderr(Stdio::null());
-        let child = Ended(command.spawn().unwrap());
-        match step_thread(child.0.id() as i32, mixer_of(&child.0), N_INSTRUCTIONS) {
-            Ok(stepped) => {
-                println!("{stepped}");
-                Some(stepped)
-            }
-            Err(cause) if cause.kind() == std::io::ErrorKind::PermissionDenied => {
-                println!("skipped: ptrace is not allowed here: {cause}");
-                None
-            }
-            Err(cause) => panic!("{cause}"),
-        }
-    }
-
-    #[test]
-    fn no_instruction_of_the_audio_thread_takes_a_lock() {
-        if is_child() {
-            be_the_traced_one(N_COMMANDS, Vec::new());
-            return;
-        }
-        let Some(stepped) = step("traced::stepped::no_instruction_of_the_audio_thread_takes_a_lock") else { return };
-        assert!(stepped.atomics.is_empty(), "{stepped}");
-        assert_eq!((stepped.n_instructions, stepped.n_system_calls), (N_INSTRUCTIONS, stepped.n_waits), "{stepped}");
-    }
-
-    /// An effect that takes a lock which nobody else ever takes: no system call tells of it.
-    struct Locks(Mutex<f32>);
-
-    impl ra_engine::dsp::Insert for Locks {
-        fn process(&mut self, _interleaved: &mut [f32]) {
-            if let Ok(mut guard) = std::hint::black_box(&self.0).lock() {
-                *guard += 1.0;
-            }
-        }
-        fn latency_frames(&self) -> usize {
-            0
-        }
-        fn name(&self) -> &'static str {
-            "locks"
-        }
-    }
-
-    #[test]
-    fn a_lock_that_is_free_is_found_all_the_same() {
-        if is_child() {
-            be_the_traced_one(N_COMMANDS, vec![Box::new(Locks(Mutex::new(0.0)))]);
-            return;
-        }
-        let Some(stepped) = step("traced::stepped::a_lock_that_is_free_is_found_all_the_same") else { return };
-        assert!(!stepped.atomics.is_empty(), "{stepped}");
-    }
 }

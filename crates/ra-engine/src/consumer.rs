@@ -22,7 +22,8 @@ pub(crate) struct Consumer {
     spec: StreamSpec,
     reader: Box<dyn BlockReader>,
     buffer: Vec<f32>,
-    sink: Box<dyn Sink>,
+    /// `None`: closed.
+    sink: Option<Box<dyn Sink>>,
     phase: Phase,
     /// Where the next block should stand.
     expected: Option<FramePosition>,
@@ -32,6 +33,8 @@ pub(crate) struct Consumer {
     lag_rule: LagRule,
     /// Something else carries blocks to its reader, and knows when it leaves.
     is_cushioned: bool,
+    /// Its rule has ended it, whatever it does with its tail.
+    is_disconnected: bool,
     /// Blocks that are still to be handed on by a sink that leaves.
     left_blocks: Option<u64>,
     trouble: Trouble,
@@ -82,13 +85,14 @@ impl Consumer {
             spec,
             reader,
             buffer,
-            sink,
+            sink: Some(sink),
             phase: Phase::New,
             expected: None,
             end: None,
             lagged: false,
             lag_rule,
             is_cushioned: false,
+            is_disconnected: false,
             left_blocks: None,
             trouble: Trouble::None,
             timeline,
@@ -206,11 +210,13 @@ impl Consumer {
                     if self.lag(lag) {
                         return Drained::Ended;
                     }
+                    // That may have been all that was left for it.
+                    continue;
                 }
             }
             match self.reader.read(&mut self.buffer) {
                 ReadOutcome::Block(stamp) => {
-                    self.left_blocks = self.left_blocks.map(|left| left - 1);
+                    self.left_blocks = self.left_blocks.map(|left| left.saturating_sub(1));
                     if let Some(dead) = self.hand_on(stamp) {
                         return dead;
                     }
@@ -243,6 +249,7 @@ impl Consumer {
                 let reason = format!("disconnected: {lag_ms:.0} ms behind, later than it may be");
                 log::error!("sink {}: {reason}", self.name);
                 self.shared.set_state(SinkState::Failed, Some(reason));
+                self.is_disconnected = true;
                 true
             }
         }
@@ -250,7 +257,7 @@ impl Consumer {
 
     /// Lets the sink make durable what it was given.
     pub(crate) fn flush(&mut self) {
-        if self.phase != Phase::Open {
+        if self.phase != Phase::Open || self.is_disconnected {
             return;
         }
         match self.call(|sink| sink.flush()) {
@@ -264,6 +271,21 @@ impl Consumer {
         }
     }
 
+    /// Drops the sink: closing what is behind it may hang or panic as everything else may.
+    pub(crate) fn close(&mut self) {
+        let Some(sink) = self.sink.take() else { return };
+        let dropped = guard(&self.shared, || {
+            drop(sink);
+            Ok(())
+        });
+        if let Err(cause) = dropped
+            && !self.shared.is_evicted()
+        {
+            log::error!("sink {}: while it was dropped: {cause}", self.name);
+            self.shared.set_state(SinkState::Panicked, Some(cause.to_string()));
+        }
+    }
+
     /// Lets the sink write its tail and close; whatever still waits in the ring is counted as dropped.
     pub(crate) fn finish(&mut self) -> Option<SinkReport> {
         let was_open = std::mem::replace(&mut self.phase, Phase::Done) == Phase::Open;
@@ -273,7 +295,7 @@ impl Consumer {
         }
         match self.call(|sink| sink.finish()) {
             Ok(report) => {
-                if self.trouble != Trouble::None {
+                if self.trouble != Trouble::None && !self.is_disconnected {
                     // Everything is on the disk after all; what it refused meanwhile is in its gaps.
                     self.shared.set_state(SinkState::Ok, None);
                 }
@@ -328,6 +350,7 @@ impl Consumer {
             let n_samples = self.spec.samples(wanted as usize);
             let Self { sink, buffer, spec, shared, .. } = self;
             let block = Block { stamp, spec: *spec, samples: &buffer[..n_samples] };
+            let Some(sink) = sink.as_deref_mut() else { return Some(Drained::Dead) };
             if let Err(cause) = guard(shared, || sink.write(&block)) {
                 if self.shared.is_evicted() {
                     return self.complain(&cause).then_some(Drained::Dead);
@@ -350,7 +373,8 @@ impl Consumer {
 
     fn call<T>(&mut self, work: impl FnOnce(&mut dyn Sink) -> Result<T, SinkError>) -> Result<T, SinkError> {
         let Self { sink, shared, .. } = self;
-        guard(shared, || work(&mut **sink))
+        let Some(sink) = sink.as_deref_mut() else { return Err(SinkError::Fatal("it is closed".to_owned())) };
+        guard(shared, || work(sink))
     }
 
     /// Notes an error; true when it ends the sink.

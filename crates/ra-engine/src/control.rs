@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ra_core::{
-    ClockedSource, FramePosition, Granted, MasterState, PlaybackClock, RealtimeGrant, SinkError, SourceError,
+    ClockedSource, FramePosition, Granted, MasterState, PlaybackClock, RealtimeGrant, Sink, SinkError, SourceError,
 };
 use ra_queue::InputWriter;
 use rtrb::{Consumer as RingConsumer, Producer, RingBuffer};
@@ -77,6 +77,11 @@ pub(crate) enum Request {
         feeder: Box<Feeder>,
     },
     RunConsumer(ConsumerRun),
+    /// A sink that was refused: dropping it may hang.
+    DropSink {
+        name: String,
+        sink: Box<dyn Sink>,
+    },
     /// Nobody waits for its thread any more.
     AbandonConsumer {
         number: SinkNumber,
@@ -137,6 +142,7 @@ pub(crate) enum Completion {
 pub(crate) enum Threadless {
     Source(SourceId),
     Sink(SinkNumber),
+    Nobody,
 }
 
 /// All that the control side knows.
@@ -157,6 +163,8 @@ pub(crate) struct Control {
     next_source: u32,
     next_insert: u32,
     next_sink: u32,
+    /// When sinks were last looked after.
+    looked_ns: u64,
     stopping: bool,
     /// Why the engine does not mix any more, where it should.
     failure: Option<String>,
@@ -207,6 +215,7 @@ impl Control {
             next_source: 0,
             next_insert: 0,
             next_sink: 0,
+            looked_ns: 0,
             stopping: false,
             failure: None,
             grant: RealtimeGrant::default(),
@@ -244,6 +253,7 @@ impl Control {
             Completion::SinkOpened { number, result, clock } => self.sink_opened(number, result, clock),
             Completion::SinkEnded { number } => self.sink_ended(number),
             Completion::NoThread { what: Threadless::Source(id), message } => self.source_without_thread(id, &message),
+            Completion::NoThread { what: Threadless::Nobody, .. } => {}
             Completion::NoThread { what: Threadless::Sink(number), message } => {
                 self.sink_without_thread(number, &message);
             }

@@ -259,6 +259,7 @@ impl OfflineEngine {
                 }
                 // It has none: a sink that hangs here hangs all.
                 Request::AbandonConsumer { .. } => {}
+                Request::DropSink { sink, .. } => drop(sink),
                 Request::StopClocked { id, mut source, .. } => {
                     source.stop();
                     self.control.complete(Completion::ClockedStopped { id });

@@ -28,12 +28,17 @@ pub(crate) fn request_realtime(request: RealtimeRequest, sample_rate_hz: u32, bl
     granted((!refusals.is_empty()).then(|| refusals.join("; ")), memory_locked)
 }
 
-/// Asks for the calling thread's niceness; returns what it is then, read back. `None` where threads have none of their own.
+/// Asks for the calling thread's niceness, where it is not 0: what the user has chosen for the process stays else. Returns what
+/// it is then, read back; `None` where threads have none of their own.
 ///
 /// # Real-time safety
 /// Not real-time safe: does system calls.
-pub(crate) fn set_niceness(niceness: i32) -> Option<i32> {
-    platform::set_niceness(niceness)
+pub(crate) fn ask_for_niceness(niceness: i32) -> Option<i32> {
+    let granted = platform::set_niceness(niceness);
+    if niceness != 0 && granted.is_some_and(|granted| granted != niceness) {
+        log::info!("niceness {niceness} was refused: it is {}", granted.unwrap_or_default());
+    }
+    granted
 }
 
 /// Runs `work` with denormal numbers taken as zero: they would make quiet tails slow.
@@ -80,7 +85,9 @@ mod platform {
         // SAFETY: takes no pointers; 0 is the calling thread: on Linux, niceness is a thread's own.
         unsafe {
             // A refusal shows in what is read back.
-            libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
+            if niceness != 0 {
+                libc::setpriority(libc::PRIO_PROCESS, 0, niceness);
+            }
             Some(libc::getpriority(libc::PRIO_PROCESS, 0))
         }
     }

@@ -85,6 +85,11 @@ impl SinkShared {
         self.calls.compare_exchange(call, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// The control side: gives up on it, whether it is in the middle of a call or not.
+    pub(crate) fn give_up(&self) {
+        self.calls.store(EVICTED, Ordering::Release);
+    }
+
     /// Whether it was given up on.
     pub(crate) fn is_evicted(&self) -> bool {
         self.calls.load(Ordering::Acquire) == EVICTED

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{SendError, Sender};
-use ra_core::{Clock, ClockedSource, Granted, SourceError};
+use ra_core::{Clock, ClockedSource, Granted, SinkState, SourceError};
 use ra_queue::InputWriter;
 
 use crate::consumer::Drained;
@@ -78,6 +78,10 @@ impl Workers {
                 });
             }
             Request::RunConsumer(run) => self.run_consumer(run),
+            Request::DropSink { name, sink } => self.spawn(format!("ra-drop-{name}"), Threadless::Nobody, move || {
+                // Nobody wants it: whatever its end does, nobody waits for it.
+                drop(catch_unwind(AssertUnwindSafe(|| drop(sink))));
+            }),
             // Dropping the handle leaves the thread to itself.
             Request::AbandonConsumer { number } => self.threads.retain(|worker| worker.sink != Some(number)),
         }
@@ -96,15 +100,24 @@ impl Workers {
             };
             run.consumer = consumer;
             let (clock, leave) = (Arc::clone(&self.clock), Arc::clone(&run.leave));
+            // The bus's ring does not wait for it either.
+            let niceness = run.class.niceness().min(0);
             self.spawn(format!("ra-keep-{}", run.name), Threadless::Sink(number), move || {
+                os::ask_for_niceness(niceness);
                 run_cushion(cushion, &*clock, &leave);
             });
         }
         let completions = self.completions.clone();
         let (clock, quit) = (Arc::clone(&self.clock), Arc::clone(&self.quit));
         self.spawn(format!("ra-sink-{}", run.name), Threadless::Sink(number), move || {
+            let (name, shared) = (run.name.clone(), Arc::clone(&run.consumer.shared));
             // The sink's own panics are caught where they can be told from ours.
-            drop(catch_unwind(AssertUnwindSafe(|| run_consumer(run, &*clock, &quit, &completions))));
+            if catch_unwind(AssertUnwindSafe(|| run_consumer(run, &*clock, &quit, &completions))).is_err() {
+                let reason = "what feeds it has panicked: a fault of the engine";
+                log::error!("sink {name}: {reason}");
+                shared.set_state(SinkState::Failed, Some(reason.to_owned()));
+                shared.freeze();
+            }
             drop(completions.send(Completion::SinkEnded { number }));
         });
     }
@@ -179,7 +192,7 @@ fn run_feeder(mut feeder: Feeder, clock: &dyn Clock, quit: &AtomicBool, primed: 
 
 fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completions: &Sender<Completion>) {
     let ConsumerRun { number, mut consumer, class, opens_at, leave, .. } = run;
-    consumer.shared.set_niceness(os::set_niceness(class.niceness()));
+    consumer.shared.set_niceness(os::ask_for_niceness(class.niceness()));
     let mut next_ns = clock.now_ns();
     let result = match opens_at {
         Some(position) => consumer.open_at(position),
@@ -190,6 +203,7 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
             // Acquire pairs with the Release in `quit` and `remove_sink`.
             if quit.load(Ordering::Acquire) || leave.load(Ordering::Acquire) {
                 consumer.give_up();
+                consumer.close();
                 return;
             }
             next_ns = next_look_ns(next_ns, class.poll_ns(), clock.now_ns());
@@ -200,6 +214,7 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
     let device_clock = consumer.take_clock();
     drop(completions.send(Completion::SinkOpened { number, result, clock: device_clock }));
     if !opened {
+        consumer.close();
         return;
     }
     let mut flushed_ns = clock.now_ns();
@@ -225,6 +240,7 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
         }
     }
     consumer.finish();
+    consumer.close();
 }
 
 /// Carries blocks into a consumer's own ring until its bus ends, the consumer does, or it is asked to leave.

@@ -319,3 +319,110 @@ fn four_sick_consumers_of_sixteen_cost_the_twelve_others_not_a_frame() {
     assert_eq!(slow.account.delivered_frames, slow_frames.0.load(Ordering::Acquire));
     sick[0].stall.store(false, Ordering::Release);
 }
+
+#[test]
+fn a_sink_slower_than_real_time_leaves_when_it_is_told_to() {
+    let (engine, handle) = running();
+    let sink = TenthSpeed::default();
+    let config = SinkConfig { max_lag_ms: Some(100), ..SinkConfig::named("slow") };
+    handle.add_sink(config, sink.clone()).unwrap();
+    wait_for("a lag", || row(&handle.stats().unwrap(), "slow").lags > 0);
+    handle.remove_sink("slow").unwrap();
+    let taken = sink.0.load(Ordering::Acquire);
+    wait_for_blocks(&handle, 50);
+    assert_eq!(sink.0.load(Ordering::Acquire), taken, "nothing comes behind its end");
+    let row = row(&engine.stop().unwrap(), "slow");
+    check_account(&row);
+    assert_eq!((row.state, row.account.queued_frames), (SinkState::Removed, 0), "{row:?}");
+    assert_eq!(row.account.delivered_frames, taken);
+}
+
+#[test]
+fn a_disconnected_sink_stays_failed_whatever_was_before() {
+    let (engine, handle) = running();
+    let sink = Collect::default();
+    let heard = sink.0.clone();
+    handle.add_sink(rule(OnLag::Disconnect, 100), sink).unwrap();
+    wait_for("sound", || heard.n_samples() > 2_000);
+    heard.refuse.store(true, Ordering::Release);
+    wait_for("trouble", || row(&handle.stats().unwrap(), "slow").state == SinkState::Failed);
+    heard.stall.store(true, Ordering::Release);
+    wait_for_blocks(&handle, 100);
+    heard.refuse.store(false, Ordering::Release);
+    heard.stall.store(false, Ordering::Release);
+    wait_for("its end", || heard.n_finished.load(Ordering::Acquire) > 0);
+    let row = row(&engine.stop().unwrap(), "slow");
+    assert_eq!(row.state, SinkState::Failed);
+    assert!(row.reason.as_deref().unwrap().starts_with("disconnected"), "{:?}", row.reason);
+}
+
+/// Does well, until it is dropped.
+struct BadEnd(Option<Arc<Mutex<()>>>);
+
+impl Sink for BadEnd {
+    fn start(&mut self, _start: &SinkStart) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn write(&mut self, _block: &Block<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn gap(&mut self, _gap: &Gap) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<SinkReport, SinkError> {
+        Ok(SinkReport::default())
+    }
+}
+
+impl Drop for BadEnd {
+    fn drop(&mut self) {
+        match &self.0 {
+            Some(held) => drop(held.lock()),
+            None => std::panic::resume_unwind(Box::new("at the end")),
+        }
+    }
+}
+
+#[test]
+fn a_sink_that_hangs_or_panics_when_it_is_dropped_holds_nobody_up() {
+    let (engine, handle) = running();
+    let lock = Arc::new(Mutex::new(()));
+    let held = lock.lock().unwrap();
+    let config = SinkConfig { evict_after_ms: Some(100), ..SinkConfig::named("hanging") };
+    handle.add_sink(config, BadEnd(Some(Arc::clone(&lock)))).unwrap();
+    handle.remove_sink("hanging").unwrap();
+    handle.add_sink(SinkConfig::named("panicking"), BadEnd(None)).unwrap();
+    handle.remove_sink("panicking").unwrap();
+    // Refused ones are dropped where nobody waits for them.
+    let elsewhere = |name: &str| SinkConfig { from: "nowhere".to_owned(), ..SinkConfig::named(name) };
+    assert!(handle.add_sink(elsewhere("a"), BadEnd(Some(Arc::clone(&lock)))).is_err());
+    assert!(handle.add_sink(elsewhere("b"), BadEnd(None)).is_err());
+    let stats = handle.stats().unwrap();
+    assert!(row(&stats, "hanging").reason.unwrap().starts_with("evicted"));
+    assert_eq!(row(&stats, "panicking").state, SinkState::Panicked);
+    stats.sinks.iter().for_each(check_account);
+    drop(engine.stop().unwrap());
+    drop(held);
+}
+
+#[test]
+fn two_sinks_of_one_bus_have_seen_the_same_be_one_of_them_abandoned() {
+    let config = EngineConfig { stop_timeout_ms: 200, realtime: RealtimeRequest::Ordinary, ..EngineConfig::default() };
+    let mut engine = Engine::new(config).unwrap();
+    let handle = engine.handle();
+    let source = AnySource::pulled(Constant(StreamSpec::new(48_000, 2).unwrap(), 0.5));
+    handle.add_source(SourceConfig::named("a"), source).unwrap();
+    let slow = TenthSpeed::default();
+    handle.add_sink(SinkConfig::named("slow"), slow.clone()).unwrap();
+    handle.add_sink(SinkConfig::named("healthy"), Collect::default()).unwrap();
+    engine.start().unwrap();
+    wait_for_blocks(&handle, 200);
+    let stats = engine.stop().unwrap();
+    let (abandoned, healthy) = (row(&stats, "slow"), row(&stats, "healthy"));
+    assert_eq!(abandoned.state, SinkState::Failed, "{abandoned:?}");
+    assert_eq!(abandoned.account.produced_frames, healthy.account.produced_frames);
+    assert!(slow.0.load(Ordering::Acquire) <= abandoned.account.delivered_frames + BLOCK_FRAMES);
+}

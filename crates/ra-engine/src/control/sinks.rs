@@ -15,6 +15,11 @@ use crate::rt::command::MixerCommand;
 use crate::sink_shared::SinkShared;
 use crate::{CommandError, Master, SinkConfig};
 
+/// A sink's own ring holds no more: 1 GiB.
+const MAX_CUSHION_SAMPLES: usize = 1 << 28;
+/// Between two looks at the sinks no more than this counts as waiting, in nanoseconds.
+const MOST_WAITED_NS: u64 = 100_000_000;
+
 /// A sink's number in its engine; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SinkNumber(u32);
@@ -27,7 +32,7 @@ pub(super) struct SinkEntry {
     leave: Arc<AtomicBool>,
     pub(super) removed: bool,
     ended: bool,
-    /// The call into it that was last seen in progress, and since when, in nanoseconds.
+    /// The call into it that was last seen in progress, and for how long, in nanoseconds.
     stuck: (u64, u64),
     evict_after_ns: u64,
     open_reply: Option<ReplyTo<()>>,
@@ -37,17 +42,21 @@ pub(super) struct SinkEntry {
 impl Control {
     /// Answers at once when it is refused, else when the sink is open.
     pub(crate) fn add_sink(&mut self, config: SinkConfig, sink: Box<dyn Sink>, reply: Option<ReplyTo<()>>) {
-        if let Err(cause) = self.try_add_sink(config, sink, &reply)
-            && let Some(reply) = reply
-        {
-            drop(reply.send(Err(cause)));
+        let (name, mut sink) = (config.name.clone(), Some(sink));
+        if let Err(cause) = self.try_add_sink(config, &mut sink, &reply) {
+            if let Some(sink) = sink {
+                self.requests.push_back(Request::DropSink { name, sink });
+            }
+            if let Some(reply) = reply {
+                drop(reply.send(Err(cause)));
+            }
         }
     }
 
     fn try_add_sink(
         &mut self,
         config: SinkConfig,
-        sink: Box<dyn Sink>,
+        sink: &mut Option<Box<dyn Sink>>,
         reply: &Option<ReplyTo<()>>,
     ) -> Result<(), CommandError> {
         if self.stopping {
@@ -68,6 +77,16 @@ impl Control {
         let max_blocks = max_lag_ms.map_or(ring_blocks, |ms| self.config.blocks_in_ms(f64::from(ms)));
         // An overtaken reader begins an eighth of its ring clear of the writer: room for that too.
         let cushion_blocks = (max_blocks > ring_blocks).then_some((max_blocks + max_blocks / 7) as usize);
+        let n_samples =
+            cushion_blocks.map_or(0, usize::next_power_of_two).saturating_mul(bus.spec.samples(block_frames));
+        if n_samples > MAX_CUSHION_SAMPLES {
+            return Err(CommandError::Value {
+                key: "max_lag_ms",
+                actual: max_lag_ms.unwrap_or_default().to_string(),
+                expected: format!("less: a ring of at most 1 GiB for {}", bus.spec),
+            });
+        }
+        let Some(sink) = sink.take() else { return Err(CommandError::Stopped) };
         let on_lag = config.on_lag.unwrap_or(config.class.on_lag());
         let policy = SinkPolicy {
             class: config.class,
@@ -119,13 +138,13 @@ impl Control {
     /// Gives up on every sink that has been in the middle of one call for longer than it may. Its thread is left behind, and
     /// ends when the call returns; its name is free.
     pub(super) fn evict_stuck_sinks(&mut self, now_ns: u64) {
+        // A process that was stopped, or a machine, has not waited for anybody meanwhile.
+        let passed_ns = now_ns.saturating_sub(std::mem::replace(&mut self.looked_ns, now_ns)).min(MOST_WAITED_NS);
         let mut evicted = Vec::new();
         for entry in self.sinks.iter_mut().filter(|entry| !entry.ended) {
             let Some(call) = entry.shared.call_in_progress() else { continue };
-            if entry.stuck.0 != call {
-                entry.stuck = (call, now_ns);
-            }
-            let stuck_ns = now_ns.saturating_sub(entry.stuck.1);
+            entry.stuck = (call, if entry.stuck.0 == call { entry.stuck.1 + passed_ns } else { 0 });
+            let stuck_ns = entry.stuck.1;
             if stuck_ns < entry.evict_after_ns || !entry.shared.evict(call) {
                 continue;
             }
@@ -221,6 +240,8 @@ impl Control {
         for entry in self.sinks.iter().filter(|entry| !entry.ended) {
             let reason = format!("did not end within {waited_ms} ms; its last blocks may be missing");
             log::error!("sink {}: {reason}", entry.config.name);
+            // Whatever it does from now on counts no more.
+            entry.shared.give_up();
             entry.shared.set_state(SinkState::Failed, Some(reason));
             entry.shared.freeze();
         }

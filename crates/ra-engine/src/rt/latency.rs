@@ -51,8 +51,9 @@ pub(crate) struct LatencyControl {
     /// The worst of them.
     latest_ns: f64,
     is_late: bool,
-    /// Since the last of them was counted.
+    /// Since the last of them was counted, and since the first.
     since_late_ns: f64,
+    since_first_ns: f64,
 }
 
 impl LatencyControl {
@@ -74,6 +75,7 @@ impl LatencyControl {
             latest_ns: 0.0,
             is_late: false,
             since_late_ns: 0.0,
+            since_first_ns: 0.0,
         }
     }
 
@@ -129,6 +131,11 @@ impl LatencyControl {
         }
         self.interval_ns += block_ns;
         self.since_late_ns += block_ns;
+        self.since_first_ns += block_ns;
+        if self.since_first_ns > N_INTERVALS as f64 * INTERVAL_NS {
+            // Too long ago to have to do with what comes.
+            (self.n_late_events, self.latest_ns) = (0, 0.0);
+        }
         if least_slack_ns.is_finite() {
             // While it grows, the slack is on its way already.
             let slack_ns = least_slack_ns + (self.target_ns - self.now_ns);
@@ -168,6 +175,9 @@ impl LatencyControl {
         }
         self.latest_ns = self.latest_ns.min(slack_ns);
         if !was_late || self.since_late_ns >= AGAIN_NS {
+            if self.n_late_events == 0 {
+                self.since_first_ns = 0.0;
+            }
             self.n_late_events += 1;
             self.interval_late_events += 1;
             self.since_late_ns = 0.0;
@@ -258,6 +268,18 @@ mod tests {
         let late = (3e9 / BLOCK_NS) as u64;
         run(&mut control, 120.0, |block| if block == late { 509e6 } else { 9e6 });
         assert!(control.now_ns() < 11e6, "{}", control.now_ns());
+    }
+
+    #[test]
+    fn a_mishap_an_hour_is_never_worth_a_cushion() {
+        let mut control = LatencyControl::auto(1e9);
+        control.need(9e6, true);
+        let hour = (3_600e9 / BLOCK_NS) as u64;
+        run(&mut control, 5.0 * 3_600.0, |block| if block % hour == hour / 2 { 509e6 } else { 8.5e6 });
+        assert!(control.now_ns() < 10e6, "{}", control.now_ns());
+        // And in between neither: as much as can have been given back meanwhile.
+        let largest = run(&mut control, 3_600.0, |block| if block == hour / 2 { 509e6 } else { 8.5e6 });
+        assert!(largest < 1.0, "{largest}");
     }
 
     #[test]

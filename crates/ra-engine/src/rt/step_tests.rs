@@ -140,7 +140,9 @@ impl Bench {
                     source.stop();
                     Completion::ClockedStopped { id }
                 }
-                Request::RunConsumer(_) | Request::AbandonConsumer { .. } => panic!("no sinks here"),
+                Request::RunConsumer(_) | Request::AbandonConsumer { .. } | Request::DropSink { .. } => {
+                    panic!("no sinks here")
+                }
             };
             self.control.complete(completion);
         }

@@ -104,7 +104,11 @@ impl<'a, 'i> Table<'a, 'i> {
         };
         if number.is_none() {
             let (low, high) = (bounds.start(), bounds.end());
-            self.expected(key, value, format_args!("{}", format!("a whole number from {low} to {high} {unit}").trim_end()));
+            self.expected(
+                key,
+                value,
+                format_args!("{}", format!("a whole number from {low} to {high} {unit}").trim_end()),
+            );
         }
         number
     }
