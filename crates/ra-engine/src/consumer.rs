@@ -134,11 +134,7 @@ impl Consumer {
                 Ok(())
             }
             Err(cause) => {
-                if self.shared.is_evicted() {
-                    self.complain(&cause);
-                } else {
-                    self.die(SinkState::Failed, &cause);
-                }
+                self.die(SinkState::Failed, &cause);
                 Err(cause)
             }
         }
@@ -379,12 +375,6 @@ impl Consumer {
 
     /// Notes an error; true when it ends the sink.
     fn complain(&mut self, cause: &SinkError) -> bool {
-        if self.shared.is_evicted() {
-            // Said and settled by who gave up on it.
-            log::warn!("sink {}: has returned after it was given up on; it is closed", self.name);
-            self.phase = Phase::Done;
-            return true;
-        }
         let panicked = matches!(cause, SinkError::Fatal(message) if message.starts_with(PANICKED));
         if panicked || cause.is_fatal() {
             self.die(if panicked { SinkState::Panicked } else { SinkState::Failed }, cause);
@@ -399,10 +389,15 @@ impl Consumer {
     }
 
     fn die(&mut self, state: SinkState, cause: &SinkError) {
+        self.phase = Phase::Done;
+        if self.shared.is_evicted() {
+            // Said and settled by who gave up on it.
+            log::warn!("sink {}: has returned after it was given up on; it is closed", self.name);
+            return;
+        }
         log::error!("sink {}: {cause}", self.name);
         self.shared.set_state(state, Some(cause.to_string()));
         self.shared.freeze();
-        self.phase = Phase::Done;
     }
 }
 

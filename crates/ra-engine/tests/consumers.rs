@@ -22,15 +22,51 @@ use support::{Collect, Constant, wait_for};
 
 const BLOCK_FRAMES: u64 = 128;
 
-/// A running engine with one source and a ring of 64 blocks, 171 ms.
-fn running() -> (Engine, EngineHandle) {
-    let config = EngineConfig { ring_ms: 150.0, realtime: RealtimeRequest::Ordinary, ..EngineConfig::default() };
-    let mut engine = Engine::new(config).unwrap();
+/// An engine with one source that waits to be started.
+fn engine(config: EngineConfig) -> (Engine, EngineHandle) {
+    let engine = Engine::new(EngineConfig { realtime: RealtimeRequest::Ordinary, ..config }).unwrap();
     let handle = engine.handle();
     let source = AnySource::pulled(Constant(StreamSpec::new(48_000, 2).unwrap(), 0.5));
     handle.add_source(SourceConfig::named("a"), source).unwrap();
+    (engine, handle)
+}
+
+/// A running engine with one source and a ring of 64 blocks, 171 ms.
+fn running() -> (Engine, EngineHandle) {
+    let (mut engine, handle) = engine(EngineConfig { ring_ms: 150.0, ..EngineConfig::default() });
     engine.start().unwrap();
     (engine, handle)
+}
+
+/// What a sink of these tests does; it takes whatever comes.
+trait Deeds: Send {
+    fn start(&mut self) {}
+    fn write(&mut self, _block: &Block<'_>) {}
+    fn finish(&mut self) {}
+}
+
+/// A sink that does so, and never complains.
+struct Plain<T>(T);
+
+impl<T: Deeds> Sink for Plain<T> {
+    fn start(&mut self, _start: &SinkStart) -> Result<(), SinkError> {
+        self.0.start();
+        Ok(())
+    }
+    fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
+        self.0.write(block);
+        Ok(())
+    }
+    fn gap(&mut self, _gap: &Gap) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn flush(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<SinkReport, SinkError> {
+        self.0.finish();
+        Ok(SinkReport::default())
+    }
 }
 
 fn row(stats: &Stats, name: &str) -> SinkStats {
@@ -166,36 +202,25 @@ fn a_sink_that_hangs_is_evicted_and_can_be_added_again() {
 fn a_sink_that_hangs_while_it_opens_or_leaves_costs_its_caller_its_time_and_no_more() {
     #[derive(Clone, Default)]
     struct Hanging(Arc<Mutex<()>>);
-    impl Sink for Hanging {
-        fn start(&mut self, _start: &SinkStart) -> Result<(), SinkError> {
+    impl Deeds for Hanging {
+        fn start(&mut self) {
             drop(self.0.lock().unwrap());
-            Ok(())
         }
-        fn write(&mut self, _block: &Block<'_>) -> Result<(), SinkError> {
-            Ok(())
-        }
-        fn gap(&mut self, _gap: &Gap) -> Result<(), SinkError> {
-            Ok(())
-        }
-        fn flush(&mut self) -> Result<(), SinkError> {
-            Ok(())
-        }
-        fn finish(&mut self) -> Result<SinkReport, SinkError> {
+        fn finish(&mut self) {
             drop(self.0.lock().unwrap());
-            Ok(SinkReport::default())
         }
     }
     let (engine, handle) = running();
     let sink = Hanging::default();
     let config = SinkConfig { evict_after_ms: Some(100), ..SinkConfig::named("hanging") };
     let held = sink.0.lock().unwrap();
-    let result = handle.add_sink(config.clone(), sink.clone());
+    let result = handle.add_sink(config.clone(), Plain(sink.clone()));
     assert!(
         matches!(&result, Err(CommandError::Thread { message, .. }) if message.starts_with("evicted")),
         "{result:?}"
     );
     drop(held);
-    handle.add_sink(config, sink.clone()).unwrap();
+    handle.add_sink(config, Plain(sink.clone())).unwrap();
     let held = sink.0.lock().unwrap();
     handle.remove_sink("hanging").unwrap();
     let stats = engine.stop().unwrap();
@@ -244,35 +269,18 @@ fn settings_out_of_range_are_refused_by_name() {
 #[derive(Clone, Default)]
 struct TenthSpeed(Arc<AtomicU64>);
 
-impl Sink for TenthSpeed {
-    fn start(&mut self, _start: &SinkStart) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
+impl Deeds for TenthSpeed {
+    fn write(&mut self, block: &Block<'_>) {
         // A slow device waits; how long exactly does not matter to the test.
         std::thread::sleep(Duration::from_micros(26_667));
         self.0.fetch_add(block.n_frames() as u64, Ordering::Release);
-        Ok(())
-    }
-    fn gap(&mut self, _gap: &Gap) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn flush(&mut self) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn finish(&mut self) -> Result<SinkReport, SinkError> {
-        Ok(SinkReport::default())
     }
 }
 
 #[test]
 fn four_sick_consumers_of_sixteen_cost_the_twelve_others_not_a_frame() {
     // The usual ring: a machine that keeps a healthy one waiting for 2 s has other troubles.
-    let config = EngineConfig { realtime: RealtimeRequest::Ordinary, ..EngineConfig::default() };
-    let mut engine = Engine::new(config).unwrap();
-    let handle = engine.handle();
-    let source = AnySource::pulled(Constant(StreamSpec::new(48_000, 2).unwrap(), 0.5));
-    handle.add_source(SourceConfig::named("a"), source).unwrap();
+    let (mut engine, handle) = engine(EngineConfig::default());
     let [stopped, full, panicking] = [(); 3].map(|()| Collect::default());
     let sick = [stopped.0.clone(), full.0.clone(), panicking.0.clone()];
     let impatient = SinkConfig { evict_after_ms: Some(300), ..SinkConfig::named("stopped") };
@@ -281,7 +289,7 @@ fn four_sick_consumers_of_sixteen_cost_the_twelve_others_not_a_frame() {
     handle.add_sink(SinkConfig::named("panicking"), panicking).unwrap();
     let slow_rule = SinkConfig { max_lag_ms: Some(200), ..SinkConfig::named("slow") };
     let slow_frames = TenthSpeed::default();
-    handle.add_sink(slow_rule, slow_frames.clone()).unwrap();
+    handle.add_sink(slow_rule, Plain(slow_frames.clone())).unwrap();
     let healthy: Vec<_> = (0..12)
         .map(|n| {
             let sink = Collect::default();
@@ -325,7 +333,7 @@ fn a_sink_slower_than_real_time_leaves_when_it_is_told_to() {
     let (engine, handle) = running();
     let sink = TenthSpeed::default();
     let config = SinkConfig { max_lag_ms: Some(100), ..SinkConfig::named("slow") };
-    handle.add_sink(config, sink.clone()).unwrap();
+    handle.add_sink(config, Plain(sink.clone())).unwrap();
     wait_for("a lag", || row(&handle.stats().unwrap(), "slow").lags > 0);
     handle.remove_sink("slow").unwrap();
     let taken = sink.0.load(Ordering::Acquire);
@@ -359,23 +367,7 @@ fn a_disconnected_sink_stays_failed_whatever_was_before() {
 /// Does well, until it is dropped.
 struct BadEnd(Option<Arc<Mutex<()>>>);
 
-impl Sink for BadEnd {
-    fn start(&mut self, _start: &SinkStart) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn write(&mut self, _block: &Block<'_>) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn gap(&mut self, _gap: &Gap) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn flush(&mut self) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn finish(&mut self) -> Result<SinkReport, SinkError> {
-        Ok(SinkReport::default())
-    }
-}
+impl Deeds for BadEnd {}
 
 impl Drop for BadEnd {
     fn drop(&mut self) {
@@ -392,14 +384,14 @@ fn a_sink_that_hangs_or_panics_when_it_is_dropped_holds_nobody_up() {
     let lock = Arc::new(Mutex::new(()));
     let held = lock.lock().unwrap();
     let config = SinkConfig { evict_after_ms: Some(100), ..SinkConfig::named("hanging") };
-    handle.add_sink(config, BadEnd(Some(Arc::clone(&lock)))).unwrap();
+    handle.add_sink(config, Plain(BadEnd(Some(Arc::clone(&lock))))).unwrap();
     handle.remove_sink("hanging").unwrap();
-    handle.add_sink(SinkConfig::named("panicking"), BadEnd(None)).unwrap();
+    handle.add_sink(SinkConfig::named("panicking"), Plain(BadEnd(None))).unwrap();
     handle.remove_sink("panicking").unwrap();
     // Refused ones are dropped where nobody waits for them.
     let elsewhere = |name: &str| SinkConfig { from: "nowhere".to_owned(), ..SinkConfig::named(name) };
-    assert!(handle.add_sink(elsewhere("a"), BadEnd(Some(Arc::clone(&lock)))).is_err());
-    assert!(handle.add_sink(elsewhere("b"), BadEnd(None)).is_err());
+    assert!(handle.add_sink(elsewhere("a"), Plain(BadEnd(Some(Arc::clone(&lock))))).is_err());
+    assert!(handle.add_sink(elsewhere("b"), Plain(BadEnd(None))).is_err());
     let stats = handle.stats().unwrap();
     assert!(row(&stats, "hanging").reason.unwrap().starts_with("evicted"));
     assert_eq!(row(&stats, "panicking").state, SinkState::Panicked);
@@ -410,13 +402,9 @@ fn a_sink_that_hangs_or_panics_when_it_is_dropped_holds_nobody_up() {
 
 #[test]
 fn two_sinks_of_one_bus_have_seen_the_same_be_one_of_them_abandoned() {
-    let config = EngineConfig { stop_timeout_ms: 200, realtime: RealtimeRequest::Ordinary, ..EngineConfig::default() };
-    let mut engine = Engine::new(config).unwrap();
-    let handle = engine.handle();
-    let source = AnySource::pulled(Constant(StreamSpec::new(48_000, 2).unwrap(), 0.5));
-    handle.add_source(SourceConfig::named("a"), source).unwrap();
+    let (mut engine, handle) = engine(EngineConfig { stop_timeout_ms: 200, ..EngineConfig::default() });
     let slow = TenthSpeed::default();
-    handle.add_sink(SinkConfig::named("slow"), slow.clone()).unwrap();
+    handle.add_sink(SinkConfig::named("slow"), Plain(slow.clone())).unwrap();
     handle.add_sink(SinkConfig::named("healthy"), Collect::default()).unwrap();
     engine.start().unwrap();
     wait_for_blocks(&handle, 200);

@@ -8,6 +8,11 @@ use std::f64::consts::TAU;
 use ra_core::SampleRate;
 use ra_dsp::{Quality, SteeredResampler};
 
+#[path = "tone.rs"]
+mod tone;
+
+use tone::{Tone, find_at};
+
 /// Output frames in a block.
 pub(crate) const BLOCK: usize = 128;
 
@@ -20,16 +25,6 @@ pub(crate) const CURVES: [(&str, Curve); 3] = [
     ("50 ppm, 10 over 600 s", |s| 1.0 + 50e-6 + 10e-6 * (s / 600.0 * TAU).sin()),
     ("1 ppm at 0.3 Hz", |s| 1.0 + 1e-6 * (s * 0.3 * TAU).sin()),
 ];
-
-/// What became of a tone.
-pub(crate) struct Found {
-    /// Against what went in, in dB.
-    pub(crate) level_db: f64,
-    /// How many input frames late it is against where the resampler says that it read.
-    pub(crate) late_frames: f64,
-    /// Everything else against the tone, in dB: wander included.
-    pub(crate) rest_db: f64,
-}
 
 /// White noise from −1 to 1: Knuth's linear congruential generator (MMIX).
 pub(crate) fn noise(seed: u64) -> impl FnMut() -> f64 {
@@ -84,7 +79,7 @@ pub(crate) fn measure_tone(
     amplitude: f64,
     n_frames: usize,
     curve: Curve,
-) -> Found {
+) -> Tone {
     let (in_rate, out_rate) = (SampleRate::new(from_hz).unwrap(), SampleRate::new(to_hz).unwrap());
     let mut resampler = SteeredResampler::new(1, in_rate, out_rate, BLOCK, quality).unwrap();
     resampler.restart(0.3, curve(0.0));
@@ -96,35 +91,6 @@ pub(crate) fn measure_tone(
         |frame| amplitude * (frame * per_frame).sin(),
         |index| curve(((index + 1) * BLOCK) as f64 / f64::from(to_hz)),
     );
+    // Against where the resampler says that it read.
     find_at(&sound, &places, hz / f64::from(from_hz), amplitude)
-}
-
-/// Fits a tone of `per_frame` periods per input frame to sound that was read at `places`, by least squares.
-pub(crate) fn find_at(sound: &[f32], places: &[f64], per_frame: f64, amplitude: f64) -> Found {
-    let (mut cc, mut ss, mut cs, mut yc, mut ys) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    let angle = |place: f64| (place * per_frame).fract() * TAU;
-    for (&y, &place) in sound.iter().zip(places) {
-        let (sin, cos) = angle(place).sin_cos();
-        cc += cos * cos;
-        ss += sin * sin;
-        cs += cos * sin;
-        yc += f64::from(y) * cos;
-        ys += f64::from(y) * sin;
-    }
-    let determinant = cc * ss - cs * cs;
-    let (a, b) = ((yc * ss - ys * cs) / determinant, (ys * cc - yc * cs) / determinant);
-    let rest: f64 = sound
-        .iter()
-        .zip(places)
-        .map(|(&y, &place)| {
-            let (sin, cos) = angle(place).sin_cos();
-            (f64::from(y) - a * cos - b * sin).powi(2)
-        })
-        .sum();
-    let size = a.hypot(b);
-    Found {
-        level_db: 20.0 * (size / amplitude).log10(),
-        late_frames: -a.atan2(b) / TAU / per_frame,
-        rest_db: 10.0 * (rest / (sound.len() as f64 * size * size / 2.0)).log10(),
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assert_no_alloc::assert_no_alloc;
 use parking_lot::Mutex;
-use ra_core::{GapReason, PeriodInput, SourceState, SourceStats};
+use ra_core::{GapReason, PeriodInput, SourceState, SourceStats, StreamSpec};
 
 use super::{Bench, ByHand, ORIGIN_NS, UNPLUGGED, spec};
 use crate::command::Command;
@@ -352,14 +352,19 @@ fn an_automatic_latency_is_what_periods_and_filters_need() {
     assert_eq!((source.xruns, source.account.dropped_frames), (0, 0));
 }
 
-#[test]
-fn a_device_that_flips_its_rate_goes_on_in_its_place() {
-    let mut bench = Bench::new(config());
+/// Adds a device of 48 kHz that goes on in another format once it is told one.
+fn add_flipping(bench: &mut Bench, period_frames: u64) -> (Device, Arc<Mutex<Option<StreamSpec>>>) {
     let input = Arc::new(Mutex::new(None));
     let source = ByHand::new(spec(48_000, 1), &input);
     let flips_to = Arc::clone(&source.flips_to);
     bench.add("mic", crate::AnySource::clocked(source));
-    let mut device = Device { input, hz: 48_000.0, period_frames: 256, next_frame: 0 };
+    (Device { input, hz: 48_000.0, period_frames, next_frame: 0 }, flips_to)
+}
+
+#[test]
+fn a_device_that_flips_its_rate_goes_on_in_its_place() {
+    let mut bench = Bench::new(config());
+    let (mut device, flips_to) = add_flipping(&mut bench, 256);
     let mut reader = bench.subscribe("source:mic");
     let mut second = 0.0;
     let got = run(&mut bench, &mut reader, 4000, |n, now_ns| {
@@ -408,11 +413,7 @@ fn neither_the_first_sound_of_a_device_nor_a_flip_of_its_rate_has_a_step() {
         let mut bench = Bench::new(config());
         // What is there when the mix begins begins with it; this one comes later.
         bench.step();
-        let input = Arc::new(Mutex::new(None));
-        let source = ByHand::new(spec(48_000, 1), &input);
-        let flips_to = Arc::clone(&source.flips_to);
-        bench.add("mic", crate::AnySource::clocked(source));
-        let mut device = Device { input, hz: 48_000.0, period_frames: 250 + flip % 7, next_frame: 0 };
+        let (mut device, flips_to) = add_flipping(&mut bench, 250 + flip % 7);
         let mut reader = bench.subscribe("source:mic");
         let mut second = 0.0;
         let got = run(&mut bench, &mut reader, 500, |n, now_ns| {
@@ -444,11 +445,7 @@ fn neither_the_first_sound_of_a_device_nor_a_flip_of_its_rate_has_a_step() {
 #[test]
 fn a_source_that_is_removed_while_its_device_is_opened_anew_leaves_nothing_queued() {
     let mut bench = Bench::new(config());
-    let input = Arc::new(Mutex::new(None));
-    let source = ByHand::new(spec(48_000, 1), &input);
-    let flips_to = Arc::clone(&source.flips_to);
-    bench.add("mic", crate::AnySource::clocked(source));
-    let mut device = Device { input, hz: 48_000.0, period_frames: 256, next_frame: 0 };
+    let (mut device, flips_to) = add_flipping(&mut bench, 256);
     let mut reader = bench.subscribe("main");
     run(&mut bench, &mut reader, 100, |_, now_ns| device.deliver_until(now_ns));
     *flips_to.lock() = Some(spec(16_000, 1));
