@@ -4,6 +4,7 @@
 use std::f64::consts::TAU;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use ra_device::testing::{NullSink, PulseServer, longest_clean_stretch, measure_tone, with_pulse_server};
 
@@ -36,6 +37,15 @@ fn ra(server: &PulseServer, args: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_ra")).current_dir(server.folder()).args(args).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
+}
+
+/// Waits until a file has so many bytes; for a minute, which on no machine is a matter of luck.
+fn wait_for_file(path: &Path, n_bytes: u64) {
+    let begun = Instant::now();
+    while std::fs::metadata(path).map_or(0, |file| file.len()) < n_bytes {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} stays short", path.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn read_left(path: &Path) -> Vec<f32> {
@@ -155,7 +165,8 @@ fn an_output_that_is_the_master_paces_the_mix_and_hands_it_back_when_it_goes() {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_secs(4));
+        // Once four seconds are on the disk it leads, or it never will.
+        wait_for_file(&folder.join("tape-0002.wav"), 4 * 48_000 * 2 * 4);
         assert!(server.control(&["unload-module", "module-null-sink"]), "pactl unload-module");
         let output = run.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1), "the output is lost for good");
