@@ -21,7 +21,7 @@ use crate::{
 type Step = (&'static str, fn(&Repo) -> Result<Done>);
 
 /// The steps, those that fail fast first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("format", check::format),
     ("layering", |repo| layering::check(repo).map(|()| Done::Passed)),
     ("realtime-lint", |repo| realtime_lint::check(repo).map(|_| Done::Passed)),
@@ -31,6 +31,7 @@ const STEPS: [Step; 12] = [
     ("features", features::step),
     ("examples", examples),
     ("loom", |repo| loom::check(repo).map(|()| Done::Passed)),
+    ("long-tests", long_tests),
     ("rtsan", rtsan::step),
     ("benches", benches),
     ("demo", |repo| demo::demonstrate(repo, Duration::from_secs(4)).map(|()| Done::Passed)),
@@ -67,6 +68,15 @@ fn docs(repo: &Repo) -> Result<Done> {
     for selection in selections(setup::look()) {
         let words = ["doc", "--no-deps"].into_iter().chain(selection);
         repo.cargo(words).env("RUSTDOCFLAGS", "-D warnings").run()?;
+    }
+    Ok(Done::Passed)
+}
+
+/// Tests that take a minute optimised and many otherwise, and so are left out by default: an hour of wandering clocks, and
+/// months of an estimator's numbers.
+fn long_tests(repo: &Repo) -> Result<Done> {
+    for words in [["-p", "ra-sim", "--test", "scenarios"].as_slice(), &["-p", "ra-dsp", "--lib"]] {
+        repo.cargo(["test", "--release"]).args(words).args(["--", "--ignored"]).run()?;
     }
     Ok(Done::Passed)
 }

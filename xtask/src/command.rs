@@ -42,7 +42,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "ci",
         usage: "[STEP...] [--skip STEP]...",
-        about: "everything: tests, lint, docs, layering, features, sanitizer, benches, demo",
+        about: "everything: tests, lint, docs, layering, features, models, long tests, sanitizer, benches, demo",
         run: ci::run,
     },
     Command {

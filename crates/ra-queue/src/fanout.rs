@@ -15,7 +15,9 @@ use ra_core::BlockStamp;
 
 use crate::QueueError;
 pub use counts::{ReaderCounts, ReaderMonitor};
-pub use ring::{RingSubscriber, RingTrial, RingWriter, ring_fan_out, ring_fan_out_trial};
+pub use ring::{
+    MAX_SAMPLES as MAX_FAN_OUT_SAMPLES, RingSubscriber, RingTrial, RingWriter, ring_fan_out, ring_fan_out_trial,
+};
 pub use ring_reader::RingReader;
 #[cfg(feature = "spmcq")]
 pub use spmcq::{SpmcqReader, SpmcqSubscriber, SpmcqWriter, spmcq_fan_out};

@@ -40,8 +40,9 @@ mod sync;
 
 pub use error::QueueError;
 pub use fanout::{
-    BlockReader, BlockWriter, FanOut, FanOutBackend, FanOutConfig, Join, ReadOutcome, ReaderCounts, ReaderMonitor,
-    RingReader, RingSubscriber, RingTrial, RingWriter, Subscribe, fan_out, ring_fan_out, ring_fan_out_trial,
+    BlockReader, BlockWriter, FanOut, FanOutBackend, FanOutConfig, Join, MAX_FAN_OUT_SAMPLES, ReadOutcome,
+    ReaderCounts, ReaderMonitor, RingReader, RingSubscriber, RingTrial, RingWriter, Subscribe, fan_out, ring_fan_out,
+    ring_fan_out_trial,
 };
 #[cfg(feature = "spmcq")]
 pub use fanout::{SpmcqReader, SpmcqSubscriber, SpmcqWriter, spmcq_fan_out};

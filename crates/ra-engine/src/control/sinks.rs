@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ra_core::{FramePosition, PlaybackClock, Sink, SinkError, SinkPolicy, SinkState};
-use ra_queue::Join;
+use ra_queue::{Join, MAX_FAN_OUT_SAMPLES};
 
 use super::{ConsumerRun, Control, Request};
 use crate::command::ReplyTo;
@@ -15,8 +15,6 @@ use crate::rt::command::MixerCommand;
 use crate::sink_shared::SinkShared;
 use crate::{CommandError, Master, SinkConfig};
 
-/// A sink's own ring holds no more: 1 GiB.
-const MAX_CUSHION_SAMPLES: usize = 1 << 28;
 /// Between two looks at the sinks no more than this counts as waiting, in nanoseconds.
 const MOST_WAITED_NS: u64 = 100_000_000;
 
@@ -79,7 +77,7 @@ impl Control {
         let cushion_blocks = (max_blocks > ring_blocks).then_some((max_blocks + max_blocks / 7) as usize);
         let n_samples =
             cushion_blocks.map_or(0, usize::next_power_of_two).saturating_mul(bus.spec.samples(block_frames));
-        if n_samples > MAX_CUSHION_SAMPLES {
+        if n_samples > MAX_FAN_OUT_SAMPLES {
             return Err(CommandError::Value {
                 key: "max_lag_ms",
                 actual: max_lag_ms.unwrap_or_default().to_string(),

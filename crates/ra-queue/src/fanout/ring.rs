@@ -14,8 +14,8 @@ use crate::QueueError;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 const MIN_BLOCKS: usize = 2;
-/// The most samples that a ring may hold, header lines left out: 1 GiB.
-const MAX_SAMPLES: usize = 1 << 28;
+/// The most samples that a fan-out ring may hold, its blocks rounded up to a power of two: 1 GiB.
+pub const MAX_SAMPLES: usize = 1 << 28;
 /// The most samples in a block: 4096 frames of 256 channels.
 const MAX_SAMPLES_PER_BLOCK: usize = 1 << 20;
 

@@ -18,13 +18,12 @@ use ra_core::BlockStamp;
 use spmcq::ReadResult;
 
 use super::counts::{Progress, Tally};
+use super::ring::MAX_SAMPLES;
 use super::{BlockReader, BlockWriter, FanOut, Join, ReadOutcome, ReaderCounts, ReaderMonitor, Subscribe};
 use crate::QueueError;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 const MIN_BLOCKS: usize = 2;
-/// The most samples that a ring may hold: 1 GiB.
-const MAX_SAMPLES: usize = 1 << 28;
 /// The largest of the slot sizes below.
 const MAX_SAMPLES_PER_BLOCK: usize = 8_192;
 
