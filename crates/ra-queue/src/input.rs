@@ -2,22 +2,25 @@
 //! Knows nothing of rates or clocks; the stamps are carried, not read.
 
 mod account;
+#[cfg(not(loom))]
+pub(crate) mod cells;
 mod frame_size;
 mod reader;
+mod ring;
+mod stamps;
 mod writer;
 
 use std::sync::Arc;
 
-use ra_core::{ChannelCount, FramePosition, PeriodStamp};
+use ra_core::{ChannelCount, FramePosition};
 
 pub use account::InputMonitor;
 pub use reader::InputReader;
 pub use writer::InputWriter;
 
 use crate::QueueError;
-use crate::sync::rtrb;
-use account::InputCounters;
 use frame_size::FrameSize;
+use ring::Ring;
 
 /// The most samples that an input ring may hold: 256 MiB.
 const MAX_SAMPLES: usize = 1 << 26;
@@ -117,29 +120,11 @@ pub fn input_ring_trial(
     if !(1..=MAX_PERIODS).contains(&config.capacity_periods) {
         return Err(QueueError::CapacityPeriods { actual: config.capacity_periods, max: MAX_PERIODS });
     }
-    let (samples_in, samples_out) = initialised_ring(config.capacity_frames * n_channels, 0.0);
-    let (stamps_in, stamps_out) = initialised_ring(config.capacity_periods, PeriodStamp::default());
     let frames = FrameSize::new(config.channels);
-    let counters = Arc::new(InputCounters::starting_at(trial));
+    let ring = Arc::new(Ring::new(config.capacity_frames, n_channels, config.capacity_periods, trial));
     Ok((
-        InputWriter::new(samples_in, stamps_in, frames, Arc::clone(&counters)).starting_at(trial),
-        InputReader::new(samples_out, stamps_out, frames, config.capacity_periods, Arc::clone(&counters))
-            .starting_at(trial),
-        InputMonitor::new(counters, config.capacity_frames),
+        InputWriter::new(frames, trial, Arc::clone(&ring)),
+        InputReader::new(frames, trial, Arc::clone(&ring)),
+        InputMonitor::new(ring),
     ))
-}
-
-/// An empty rtrb ring in which every slot has been written once.
-///
-/// That maps every page before real time begins, and it is what lets [`InputWriter::fill`] lend free slots as `f32`s.
-// rt-lint: control-side
-fn initialised_ring<T: Copy>(capacity: usize, value: T) -> (rtrb::Producer<T>, rtrb::Consumer<T>) {
-    let (mut producer, mut consumer) = rtrb::RingBuffer::new(capacity);
-    let values = vec![value; capacity];
-    let (written, _) = producer.push_partial_slice(&values);
-    debug_assert_eq!(written.len(), capacity);
-    if let Ok(chunk) = consumer.read_chunk(capacity) {
-        chunk.commit_all();
-    }
-    (producer, consumer)
 }

@@ -1,16 +1,17 @@
-//! The atomics of this crate, and the ring under the input, in one place, so that a model checker can stand in for them
+//! The atomics of this crate, and the memory of the input ring, in one place, so that a model checker can stand in for them
 //! (`--cfg loom`, which `cargo xtask loom` sets). Holds no code of its own.
 
 #[cfg(loom)]
-pub(crate) mod stand_in;
+pub(crate) mod cells;
 #[cfg(loom)]
 pub(crate) mod watched;
 
-#[cfg(not(loom))]
-pub(crate) use ::rtrb;
 #[cfg(loom)]
-pub(crate) use stand_in as rtrb;
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use cells::{Cells, Word};
 #[cfg(loom)]
 pub(crate) use watched::{AtomicBool, AtomicU64, Ordering};
+
+#[cfg(not(loom))]
+pub(crate) use crate::input::cells::{Cells, Word};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -22,8 +22,6 @@ const LATE: &[Line] = &[
     Line { file: "crates/ra-queue/src/fanout/ring.rs", text: "self.shared.head.next_seq.store(" },
     Line { file: "crates/ra-queue/src/fanout/counts.rs", text: "self.left_at.store(" },
     Line { file: ACCOUNT, text: "self.writer.accepted.store(" },
-    Line { file: ACCOUNT, text: "self.reader.delivered.store(" },
-    Line { file: ACCOUNT, text: "self.reader.discarded.store(" },
 ];
 
 const SLOTS: &str = "crates/ra-queue/src/fanout/slots.rs";

@@ -1,4 +1,5 @@
 //! The mixer's end of an input ring. Runs on the audio thread: never waits, never allocates.
+#![allow(unsafe_code, reason = "reads the ring's memory where the counters say that it is this end's")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,9 +7,8 @@ use std::sync::Arc;
 use ra_core::{FramePosition, PeriodStamp};
 
 use super::InputTrial;
-use super::account::InputCounters;
 use super::frame_size::FrameSize;
-use crate::sync::rtrb::Consumer;
+use super::ring::Ring;
 
 /// A run of frames without a gap inside.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,9 +22,14 @@ struct Segment {
 /// Frames become readable when [`InputReader::poll_stamps`] has seen the stamp of their delivery.
 #[derive(Debug)]
 pub struct InputReader {
-    samples: Consumer<f32>,
-    stamps: Consumer<PeriodStamp>,
     frames: FrameSize,
+    /// Where the next sample is.
+    sample_at: usize,
+    /// Where the next stamp is.
+    stamp_at: usize,
+    n_taken: u64,
+    /// Frames of all stamps that were taken: where more are accepted there is another stamp.
+    n_stamped: u64,
     /// What was stamped and is read next; of no frames where there is nothing.
     current: Segment,
     /// What was stamped behind the gap at the end of `current`, oldest first; segments that touch are one. Never grows
@@ -34,41 +39,31 @@ pub struct InputReader {
     position: FramePosition,
     n_delivered: u64,
     n_discarded: u64,
-    counters: Arc<InputCounters>,
+    ring: Arc<Ring>,
 }
 
 impl InputReader {
+    /// Its counts begin where `trial` says.
     // rt-lint: control-side
-    pub(super) fn new(
-        samples: Consumer<f32>,
-        stamps: Consumer<PeriodStamp>,
-        frames: FrameSize,
-        max_segments: usize,
-        counters: Arc<InputCounters>,
-    ) -> Self {
+    pub(super) fn new(frames: FrameSize, trial: &InputTrial, ring: Arc<Ring>) -> Self {
+        let max_segments = ring.stamps.len();
         // Grown once and emptied again: its pages are mapped before real time begins.
         let mut later = VecDeque::from(vec![Segment::default(); max_segments]);
         later.clear();
         Self {
-            samples,
-            stamps,
             frames,
-            current: Segment::default(),
+            sample_at: 0,
+            stamp_at: 0,
+            n_taken: 0,
+            n_stamped: trial.n_accepted(),
+            current: Segment { position: trial.position(), n_frames: 0 },
             later,
             max_segments,
-            position: FramePosition(0),
-            n_delivered: 0,
-            n_discarded: 0,
-            counters,
+            position: trial.position(),
+            n_delivered: trial.n_delivered,
+            n_discarded: trial.n_discarded,
+            ring,
         }
-    }
-
-    /// The same, with counts that begin where `trial` says.
-    // rt-lint: control-side
-    pub(super) fn starting_at(mut self, trial: &InputTrial) -> Self {
-        (self.position, self.current.position) = (trial.position(), trial.position());
-        (self.n_delivered, self.n_discarded) = (trial.n_delivered, trial.n_discarded);
-        self
     }
 
     /// Takes every stamp that has arrived, in order, and shows each to `on_stamp` (a clock estimator wants them at
@@ -81,15 +76,22 @@ impl InputReader {
     /// Wait-free, no allocation, as far as `on_stamp` is.
     #[inline]
     pub fn poll_stamps(&mut self, on_stamp: &mut dyn FnMut(&PeriodStamp)) {
-        for _ in 0..self.stamps.slots() {
-            let Ok(&stamp) = self.stamps.peek() else { return };
+        let n_accepted = self.ring.counters.accepted();
+        let n_taken_before = self.n_taken;
+        while self.n_stamped != n_accepted {
+            // The frames of the stamps that were taken are fewer than were accepted: here stands another one, and the
+            // writer does not come here before `store_taken` below.
+            let Some(stamp) = self.ring.stamps.get(self.stamp_at) else { break };
             if !self.append(stamp.position, stamp.n_frames) {
-                return;
+                break;
             }
-            // The one that was peeked at.
-            let taken = self.stamps.pop();
-            debug_assert_eq!(taken, Ok(stamp));
+            self.stamp_at = self.ring.stamps.next(self.stamp_at);
+            self.n_taken = self.n_taken.wrapping_add(1);
+            self.n_stamped = self.n_stamped.wrapping_add(stamp.n_frames);
             on_stamp(&stamp);
+        }
+        if self.n_taken != n_taken_before {
+            self.ring.counters.store_taken(self.n_taken);
         }
     }
 
@@ -130,7 +132,7 @@ impl InputReader {
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn queued_frames(&self) -> usize {
-        self.frames.of_samples(self.samples.slots())
+        self.ring.counters.accepted().wrapping_sub(self.n_delivered).wrapping_sub(self.n_discarded) as usize
     }
 
     /// The place of the next frame on the source's own timeline: of one to be read, or of the first missing one.
@@ -162,24 +164,9 @@ impl InputReader {
             return 0;
         }
         let n_samples = self.frames.samples(n_frames);
-        let Ok(chunk) = self.samples.read_chunk(n_samples) else {
-            debug_assert!(false, "samples are written before their stamp");
-            return 0;
-        };
-        let out = &mut out[..n_samples];
-        let (first, second) = chunk.as_slices();
-        if first.len() == n_samples {
-            out.copy_from_slice(first);
-        } else {
-            let (from_first, from_second) = out.split_at_mut(first.len());
-            from_first.copy_from_slice(first);
-            from_second.copy_from_slice(second);
-        }
-        // Counted before the room is given back: see `InputCounters`.
-        self.n_delivered = self.n_delivered.wrapping_add(n_frames as u64);
-        self.counters.store_delivered(self.n_delivered);
-        chunk.commit_all();
-        self.advance(n_frames);
+        // SAFETY: stamped, so accepted, and the writer does not come here before they are counted as delivered.
+        unsafe { self.ring.samples.read(self.sample_at, &mut out[..n_samples]) };
+        self.deliver(n_frames);
         n_frames
     }
 
@@ -193,21 +180,16 @@ impl InputReader {
     /// Wait-free, no allocation, as far as `take` is.
     pub fn read_in_place(&mut self, max_frames: usize, take: &mut dyn FnMut(&[f32])) -> usize {
         let n_wanted = self.frames.samples(max_frames.min(self.available_frames()));
-        if n_wanted == 0 {
+        // Whole frames: the ring's memory is.
+        let n_samples = n_wanted.min(self.ring.samples.len() - self.sample_at);
+        if n_samples == 0 {
             return 0;
         }
-        let Ok(chunk) = self.samples.read_chunk(n_wanted) else {
-            return 0;
-        };
-        let (piece, _) = chunk.as_slices();
-        let n_samples = piece.len();
+        // SAFETY: stamped, so accepted, and the writer does not come here before they are counted as delivered.
+        let lent = unsafe { self.ring.samples.lend(self.sample_at, n_samples, take) };
+        debug_assert!(lent.is_some(), "the piece ends where the memory does");
         let n_frames = self.frames.of_samples(n_samples);
-        take(piece);
-        // Counted before the room is given back: see `InputCounters`.
-        self.n_delivered = self.n_delivered.wrapping_add(n_frames as u64);
-        self.counters.store_delivered(self.n_delivered);
-        chunk.commit(n_samples);
-        self.advance(n_frames);
+        self.deliver(n_frames);
         n_frames
     }
 
@@ -221,12 +203,8 @@ impl InputReader {
         if n_frames == 0 {
             return 0;
         }
-        let Ok(chunk) = self.samples.read_chunk(self.frames.samples(n_frames)) else {
-            return 0;
-        };
         self.n_discarded = self.n_discarded.wrapping_add(n_frames as u64);
-        self.counters.store_discarded(self.n_discarded);
-        chunk.commit_all();
+        self.ring.counters.store_discarded(self.n_discarded);
         self.advance(n_frames);
         n_frames
     }
@@ -244,29 +222,39 @@ impl InputReader {
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn is_closed(&self) -> bool {
-        self.stamps.is_abandoned()
+        self.ring.counters.is_writer_gone()
     }
 
-    /// Whether the writer is gone and nothing stamped is left. The flag is read before the ring: what the writer wrote
-    /// before it left is in the ring by then.
+    /// Whether the writer is gone and nothing stamped is left. The flag is read before the count: what the writer wrote
+    /// before it left is counted by then.
     fn has_seen_all(&self) -> bool {
-        self.current.n_frames == 0 && self.stamps.is_abandoned() && self.stamps.is_empty()
+        let counters = &self.ring.counters;
+        self.current.n_frames == 0 && counters.is_writer_gone() && counters.accepted() == self.n_stamped
     }
 
     fn pending_gap(&self) -> Option<u64> {
         let end = if self.current.n_frames > 0 {
             self.current.position
         } else if self.has_seen_all() {
-            FramePosition(self.counters.offered())
+            FramePosition(self.ring.counters.offered())
         } else {
             return None;
         };
         if end == self.position { None } else { Some(end.0.wrapping_sub(self.position.0)) }
     }
 
+    /// Counts `n_frames` that were read, which gives their room back, and moves past them.
+    #[inline]
+    fn deliver(&mut self, n_frames: usize) {
+        self.n_delivered = self.n_delivered.wrapping_add(n_frames as u64);
+        self.ring.counters.store_delivered(self.n_delivered);
+        self.advance(n_frames);
+    }
+
     /// Moves past `n_frames` of the current segment.
     #[inline]
     fn advance(&mut self, n_frames: usize) {
+        self.sample_at = self.ring.samples.behind(self.sample_at, self.frames.samples(n_frames));
         self.position += n_frames as u64;
         self.current.position = self.position;
         self.current.n_frames -= n_frames as u64;
@@ -278,6 +266,6 @@ impl InputReader {
 
 impl Drop for InputReader {
     fn drop(&mut self) {
-        self.counters.set_reader_gone();
+        self.ring.counters.set_reader_gone();
     }
 }

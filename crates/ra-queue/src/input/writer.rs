@@ -1,54 +1,63 @@
 //! The source's end of an input ring. Runs in device callbacks: copies and publishes, never waits.
-#![allow(unsafe_code, reason = "`fill` lends the ring's own memory, where safe rtrb needs a pass of zeros first")]
+#![allow(unsafe_code, reason = "writes the ring's memory where the counters say that it is this end's")]
 
 use std::sync::Arc;
 
 use ra_core::{FramePosition, PeriodInput, PeriodStamp};
 
 use super::InputTrial;
-use super::account::InputCounters;
 use super::frame_size::FrameSize;
-use crate::sync::rtrb::Producer;
+use super::ring::Ring;
 
 /// Writes a source's frames into its ring, each delivery with its stamp.
 #[derive(Debug)]
 pub struct InputWriter {
-    /// Every slot was initialised before this end was made; see [`InputWriter::fill`].
-    samples: Producer<f32>,
-    stamps: Producer<PeriodStamp>,
     frames: FrameSize,
     /// Frames that were offered so far: the place of the next one.
     position: FramePosition,
     n_accepted: u64,
     n_refused: u64,
+    n_stamps: u64,
+    /// Where the next sample goes.
+    sample_at: usize,
+    /// Where the next stamp goes.
+    stamp_at: usize,
+    /// Room for so many frames and stamps is known of; looked at again only where that is not enough.
+    known: Room,
     /// A break was marked, and no stamp has told it yet.
     is_after_break: bool,
-    counters: Arc<InputCounters>,
+    ring: Arc<Ring>,
+}
+
+/// Room in a ring.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    n_frames: usize,
+    n_stamps: usize,
+}
+
+impl Room {
+    /// Frames that can be taken: none that can't be stamped.
+    fn frames(self) -> usize {
+        if self.n_stamps == 0 { 0 } else { self.n_frames }
+    }
 }
 
 impl InputWriter {
-    /// Both rings must have been written full once: `fill` lends their slots as initialised memory.
-    pub(super) fn new(
-        samples: Producer<f32>,
-        stamps: Producer<PeriodStamp>,
-        frames: FrameSize,
-        counters: Arc<InputCounters>,
-    ) -> Self {
+    /// Its counts begin where `trial` says.
+    pub(super) fn new(frames: FrameSize, trial: &InputTrial, ring: Arc<Ring>) -> Self {
         Self {
-            samples,
-            stamps,
             frames,
-            position: FramePosition(0),
-            n_accepted: 0,
-            n_refused: 0,
+            position: trial.position(),
+            n_accepted: trial.n_accepted(),
+            n_refused: trial.n_refused,
+            n_stamps: 0,
+            sample_at: 0,
+            stamp_at: 0,
+            known: Room::default(),
             is_after_break: false,
-            counters,
+            ring,
         }
-    }
-
-    /// The same, with counts that begin where `trial` says.
-    pub(super) fn starting_at(self, trial: &InputTrial) -> Self {
-        Self { position: trial.position(), n_accepted: trial.n_accepted(), n_refused: trial.n_refused, ..self }
     }
 
     /// Frames that the ring can take now; the reader may make it more before the answer is used, never less.
@@ -56,7 +65,7 @@ impl InputWriter {
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn free_frames(&self) -> usize {
-        if self.stamps.is_full() { 0 } else { self.frames.of_samples(self.samples.slots()) }
+        self.room().frames()
     }
 
     /// Whether the reader is gone, so that nothing written here will be heard.
@@ -64,7 +73,7 @@ impl InputWriter {
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn is_abandoned(&self) -> bool {
-        self.stamps.is_abandoned()
+        self.ring.counters.is_reader_gone()
     }
 
     /// Lets `write` put up to `max_frames` interleaved frames straight into the ring's free memory; returns the frames
@@ -80,70 +89,72 @@ impl InputWriter {
     /// # Panics
     /// In debug builds where `write` claims more frames than it was given; else the count is cut.
     pub fn fill(&mut self, capture_ns: u64, max_frames: usize, write: &mut dyn FnMut(&mut [f32]) -> usize) -> usize {
-        let n_wanted = self.frames.samples(max_frames.min(self.free_frames()));
-        if n_wanted == 0 {
+        self.known = self.room();
+        let n_wanted = self.frames.samples(max_frames.min(self.known.frames()));
+        // Whole frames: the ring's memory is.
+        let n_samples = n_wanted.min(self.ring.samples.len() - self.sample_at);
+        if n_samples == 0 {
             return 0;
         }
-        let Ok(mut chunk) = self.samples.write_chunk_uninit(n_wanted) else {
-            return 0;
-        };
-        let (piece, _) = chunk.as_mut_slices();
-        // SAFETY: `MaybeUninit<f32>` has the layout of `f32`, and every slot of this ring holds an `f32`: `input_ring`
-        // wrote them all before this end was made, and reading a `Copy` value out leaves it in place.
-        let piece = unsafe { &mut *(std::ptr::from_mut(piece) as *mut [f32]) };
-        let n_room = self.frames.of_samples(piece.len());
-        let n_written = write(piece);
+        let n_room = self.frames.of_samples(n_samples);
+        // SAFETY: of the room that is known of: the reader has given it back and does not come here before `stamp` shows it.
+        let n_written = unsafe { self.ring.samples.lend_mut(self.sample_at, n_samples, write) }.unwrap_or(0);
         debug_assert!(n_written <= n_room, "{n_written} frames claimed, expected at most {n_room}");
         let n_frames = n_written.min(n_room);
-        if n_frames == 0 {
-            return 0;
+        if n_frames > 0 {
+            self.stamp(capture_ns, n_frames);
+            self.position += n_frames as u64;
         }
-        // SAFETY: as above: every slot of the chunk is initialised, whatever `write` did.
-        unsafe { chunk.commit(self.frames.samples(n_frames)) };
-        self.stamp(capture_ns, n_frames);
-        self.position += n_frames as u64;
         n_frames
     }
 
-    /// Copies whole frames in, all of them where there is room, else as many as fit from the start; returns how many
-    /// samples. Nobody sees them before their stamp.
+    /// Copies the first `n_frames` in and shows them to the reader. There must be room for them.
     #[inline]
-    fn copy_in(&mut self, interleaved: &[f32]) -> usize {
-        let n_samples = interleaved.len();
-        let Ok(mut chunk) = self.samples.write_chunk_uninit(n_samples) else {
-            return self.copy_in_what_fits(interleaved);
-        };
-        let (first, second) = chunk.as_mut_slices();
-        if first.len() == n_samples {
-            first.write_copy_of_slice(interleaved);
-        } else {
-            let (to_first, to_second) = interleaved.split_at(first.len());
-            first.write_copy_of_slice(to_first);
-            second.write_copy_of_slice(to_second);
-        }
-        // SAFETY: all of the chunk was written just now.
-        unsafe { chunk.commit(n_samples) };
-        n_samples
+    fn put(&mut self, capture_ns: u64, n_frames: usize, interleaved: &[f32]) {
+        // SAFETY: of the room that is known of: the reader has given it back and does not come here before `stamp` shows it.
+        unsafe { self.ring.samples.write(self.sample_at, &interleaved[..self.frames.samples(n_frames)]) };
+        self.stamp(capture_ns, n_frames);
     }
 
-    /// The seldom case, kept out of the way of the other.
+    /// The seldom case, kept out of the way of the other: what the reader has given back meanwhile is looked at.
     #[cold]
-    fn copy_in_what_fits(&mut self, interleaved: &[f32]) -> usize {
-        let n_free = self.frames.samples(self.frames.of_samples(self.samples.slots()));
-        let n_samples = n_free.min(interleaved.len());
-        // That much was free just now, and only this end takes room: this goes no deeper.
-        if n_samples == 0 { 0 } else { self.copy_in(&interleaved[..n_samples]) }
+    fn push_into_what_there_is(&mut self, capture_ns: u64, n_offered: usize, interleaved: &[f32]) -> usize {
+        self.known = self.room();
+        let n_taken = n_offered.min(self.known.frames());
+        if n_taken > 0 {
+            self.put(capture_ns, n_taken, interleaved);
+        }
+        self.position += n_offered as u64;
+        if n_taken < n_offered {
+            self.n_refused = self.n_refused.wrapping_add((n_offered - n_taken) as u64);
+            self.ring.counters.store_refused(self.n_refused);
+        }
+        n_taken
     }
 
-    /// Counts `n_frames` as accepted and writes the stamp that shows them to the reader. There must be room for it.
+    /// The room that there is now.
+    #[inline]
+    fn room(&self) -> Room {
+        let counters = &self.ring.counters;
+        let n_queued = self.n_accepted.wrapping_sub(counters.given_back()) as usize;
+        let n_waiting = self.n_stamps.wrapping_sub(counters.n_taken()) as usize;
+        Room { n_frames: self.ring.capacity_frames - n_queued, n_stamps: self.ring.stamps.len() - n_waiting }
+    }
+
+    /// Shows `n_frames` that stand in the samples, and their stamp, to the reader. There must be room for both.
     #[inline]
     fn stamp(&mut self, capture_ns: u64, n_frames: usize) {
-        self.n_accepted = self.n_accepted.wrapping_add(n_frames as u64);
-        self.counters.store_accepted(self.n_accepted);
+        let Self { ring, known, .. } = self;
         let is_after_break = std::mem::take(&mut self.is_after_break);
         let stamp = PeriodStamp { position: self.position, n_frames: n_frames as u64, capture_ns, is_after_break };
-        let pushed = self.stamps.push(stamp);
-        debug_assert!(pushed.is_ok(), "room for the stamp was checked, and only this end takes room");
+        ring.stamps.set(self.stamp_at, &stamp);
+        self.sample_at = ring.samples.behind(self.sample_at, self.frames.samples(n_frames));
+        self.stamp_at = ring.stamps.next(self.stamp_at);
+        known.n_frames -= n_frames;
+        known.n_stamps -= 1;
+        self.n_stamps = self.n_stamps.wrapping_add(1);
+        self.n_accepted = self.n_accepted.wrapping_add(n_frames as u64);
+        ring.counters.store_accepted(self.n_accepted);
     }
 }
 
@@ -162,25 +173,22 @@ impl PeriodInput for InputWriter {
         if n_offered == 0 {
             return 0;
         }
-        let n_whole = self.frames.samples(n_offered);
-        let n_copied = if self.stamps.is_full() { 0 } else { self.copy_in(&interleaved[..n_whole]) };
-        if n_copied == n_whole {
-            self.stamp(capture_ns, n_offered);
+        if self.known.frames() >= n_offered {
+            self.put(capture_ns, n_offered, interleaved);
             self.position += n_offered as u64;
             return n_offered;
         }
-        let n_taken = self.frames.of_samples(n_copied);
-        if n_taken > 0 {
-            self.stamp(capture_ns, n_taken);
-        }
-        self.n_refused = self.n_refused.wrapping_add((n_offered - n_taken) as u64);
-        self.counters.store_refused(self.n_refused);
-        self.position += n_offered as u64;
-        n_taken
+        self.push_into_what_there_is(capture_ns, n_offered, interleaved)
     }
 
     /// The next stamp that finds room tells it.
     fn mark_break(&mut self) {
         self.is_after_break = true;
+    }
+}
+
+impl Drop for InputWriter {
+    fn drop(&mut self) {
+        self.ring.counters.set_writer_gone();
     }
 }

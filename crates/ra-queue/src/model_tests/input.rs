@@ -1,5 +1,4 @@
-//! Models of the input ring: our stamps, counters and gaps around a stand-in for rtrb (`sync/stand_in.rs`), with room for
-//! one or two frames.
+//! Models of the input ring with room for one or two frames. Its memory is loom's cells (`sync/cells.rs`).
 
 use ra_core::{ChannelCount, FrameAccount, FramePosition, PeriodInput, PeriodStamp};
 
@@ -180,6 +179,24 @@ fn frames_come_whole_in_order_and_with_their_stamps() {
         }
         giving.join().unwrap();
         taking.finish(4, &monitor);
+    });
+}
+
+#[test]
+fn what_was_read_before_others_were_discarded_is_done_with() {
+    explore(EVERY_ORDER, || {
+        let (mut giving, mut taking, monitor) = ring(2, 2);
+        giving.push(1);
+        let giving = spawn(move || {
+            giving.push(1);
+            giving.push(1);
+        });
+        taking.poll();
+        taking.read();
+        taking.poll();
+        taking.discard();
+        giving.join().unwrap();
+        taking.finish(3, &monitor);
     });
 }
 

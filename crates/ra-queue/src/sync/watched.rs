@@ -154,12 +154,3 @@ macro_rules! watched {
 
 watched!(AtomicBool, bool);
 watched!(AtomicU64, u64);
-watched!(AtomicUsize, usize);
-
-impl AtomicBool {
-    /// Never late: it would have to give back what it replaced.
-    #[track_caller]
-    pub(crate) fn fetch_or(&self, value: bool, ordering: Ordering) -> bool {
-        self.0.fetch_or(value, ordering_of("fetch_or", ordering, Location::caller()))
-    }
-}
