@@ -7,6 +7,8 @@ mod args;
 mod busy;
 mod child;
 pub mod consumers;
+#[cfg(feature = "device")]
+pub mod devices;
 pub mod drift;
 pub mod latency;
 mod machine;

@@ -2,4 +2,7 @@
 //! everything that went wrong. A run that finds nothing proves little by itself: planted faults show that it would.
 
 pub mod engine;
+#[cfg(unix)]
+pub mod icecast;
 pub mod queue;
+pub mod recorder;

@@ -14,7 +14,7 @@ const MOST_SAMPLES: usize = 1 << 18;
 const MOST_ENTRIES: usize = 16;
 
 /// Every key of a config, and what stands in the place of one.
-const KEYS: [&str; 71] = [
+const KEYS: [&str; 79] = [
     "engine",
     "bus",
     "source",
@@ -48,6 +48,8 @@ const KEYS: [&str; 71] = [
     "solo",
     "to",
     "on_loss",
+    "return_after_ms",
+    "required",
     "latency_offset_ms",
     "on_rate_mismatch",
     "signal",
@@ -86,6 +88,12 @@ const KEYS: [&str; 71] = [
     "metadata",
     "mount",
     "unknown key",
+    "split_at",
+    "start",
+    "silence_dbfs",
+    "silence_s",
+    "sync_ms",
+    "bitrate_kbps",
 ];
 
 /// Reads `bytes` as a config and checks what comes of it; says whether it was accepted.

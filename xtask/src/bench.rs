@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use crate::{
     args::{Args, UsageError},
     repo::Repo,
+    selection::bench_features,
     setup,
 };
 
@@ -44,13 +45,23 @@ pub(crate) fn run_bench(repo: &Repo, name: &str, quick: bool, json: Option<&str>
 
 fn run_with(repo: &Repo, name: &str, quick: bool, options: &[(&str, Option<String>)]) -> Result<()> {
     let bin = format!("bench_{name}");
-    let mut command = repo.cargo(["run", "--release", "--quiet", "-p", "ra-benches", "--bin", &bin, "--"]);
+    let mut command = repo.cargo(["run", "--release", "--quiet", "-p", "ra-benches", "--bin", &bin]);
+    command = command.args(bench_features(name).iter().copied()).arg("--");
     if quick {
         command = command.arg("--quick");
     }
     for (option, value) in options {
         if let Some(value) = value {
             command = command.args([option, value.as_str()]);
+        }
+    }
+    if name == "devices" {
+        // Beside the one that people build: it is only looked at how soon it starts.
+        let target = repo.scratch("ra-with-jack")?;
+        if setup::has_library("jack") {
+            let words = ["build", "--release", "-p", "ra-cli", "--features", "jack", "--target-dir"];
+            repo.cargo(words).arg(&target).run()?;
+            command = command.env("RA_BIN", target.join("release").join("ra"));
         }
     }
     if name == "mix" {

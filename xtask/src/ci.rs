@@ -72,10 +72,14 @@ fn docs(repo: &Repo) -> Result<Done> {
     Ok(Done::Passed)
 }
 
-/// Tests that take a minute optimised and many otherwise, and so are left out by default: an hour of wandering clocks, and
-/// months of an estimator's numbers.
+/// Tests that take a minute optimised and many otherwise, and so are left out by default: an hour of wandering clocks,
+/// months of an estimator's numbers, and hours of a device.
 fn long_tests(repo: &Repo) -> Result<Done> {
-    for words in [["-p", "ra-sim", "--test", "scenarios"].as_slice(), &["-p", "ra-dsp", "--lib"]] {
+    let mut tests: Vec<&[&str]> = vec![&["-p", "ra-sim", "--test", "scenarios"], &["-p", "ra-dsp", "--lib"]];
+    if setup::look().devices {
+        tests.push(&["-p", "ra-sinks", "--features", "output", "--lib"]);
+    }
+    for words in tests {
         repo.cargo(["test", "--release"]).args(words).args(["--", "--ignored"]).run()?;
     }
     Ok(Done::Passed)
@@ -94,6 +98,10 @@ fn benches(repo: &Repo) -> Result<Done> {
         return Ok(Done::Skipped("the benches measure on Unix only".to_owned()));
     }
     for name in bench::names(repo)? {
+        if name == "devices" && !setup::look().devices {
+            eprintln!("left out: bench devices, for want of the system's sound library");
+            continue;
+        }
         let json = repo.scratch("xtask")?.join(format!("bench-{name}-quick.json"));
         bench::run_bench(repo, &name, true, Some(&json.to_string_lossy()))?;
         let text =

@@ -59,8 +59,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "torture",
-        usage: "queue [--for 60s] | engine [--commands N] [--seed N] [--json FILE]",
-        about: "the queues under every kind of reader, or the engine under a storm of commands; counts what went wrong",
+        usage: "queue [--for 60s] | engine [--commands N] | recorder [--kills N] [--fulls N] [--splits N] [--power-cuts N] [--cross-4gib] | devices [--cycles N] | icecast [--restarts N] [--seconds N] [--relays LISTENERS] [--seed N] [--json FILE]",
+        about: "queues under every kind of reader, the engine under a storm of commands, recorders that are killed, devices that come and go, streams whose servers are killed; counts what went wrong",
         run: torture::run,
     },
     Command {

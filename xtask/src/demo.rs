@@ -6,6 +6,7 @@
 mod account;
 mod config;
 mod device;
+mod picture;
 mod server;
 mod sound;
 mod wav;
@@ -78,5 +79,8 @@ pub(crate) fn demonstrate(repo: &Repo, length: Duration) -> Result<()> {
     println!("summary: {}", repo.shown(&summary_file));
     ensure!(problems.is_empty(), "the demo is not as it should be:\n  {}", problems.join("\n  "));
     println!("every frame is accounted for");
+    for file in account.files() {
+        println!("picture: {}", repo.shown(&picture::draw(repo, &ra, file)?));
+    }
     Ok(())
 }

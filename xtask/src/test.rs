@@ -34,6 +34,16 @@ pub(crate) fn run(repo: &Repo, args: Args) -> Result<()> {
             failed.push(words[2..].join(" "));
         }
     }
+    // By itself: JACK's library among those of the other tests would be looked at by each of them.
+    if !names_packages(&extra) && ready.devices && setup::has_library("jack") && extra.is_empty() {
+        let words =
+            ["test", "-p", "ra-cli", "--features", "device-testing,jack", "--test", "supervision", "--", "jack"];
+        let (counted, succeeded) = run_and_count(repo, &words)?;
+        tally += counted;
+        if !succeeded {
+            failed.push(words[1..].join(" "));
+        }
+    }
     if !ready.devices {
         println!("left out: ra-device and the device features, for want of the system's sound library");
     }

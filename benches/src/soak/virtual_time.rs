@@ -74,7 +74,16 @@ pub fn soak_in_virtual_time(duration: Duration, seed: u64) -> Result<Criteria> {
     criteria.check(steady.inserted_frames == 0, "steady: frames inserted", steady.inserted_frames, "0");
     criteria.check(sick.xruns == n_faults, "sick: holes", sick.xruns, &format!("{n_faults}, one for each fault"));
     let inserted_s = sick.inserted_frames as f64 / 48_000.0;
-    let faults_s = n_faults as f64 / 2.0 * (STALL_S + UNPLUG_S);
+    // The truth: how long it was away, up to when it was opened again.
+    let away_s = sick.captured.windows(2).map(|pair| pair[1].from_s - pair[0].to_s);
+    let latest_s = away_s.clone().fold(0.0, f64::max) - UNPLUG_S;
+    criteria.check(
+        latest_s <= 0.26,
+        "sick: opened again",
+        format!("{latest_s:.3} s"),
+        "at most 0.26 s behind its return",
+    );
+    let faults_s = n_faults as f64 / 2.0 * STALL_S + away_s.sum::<f64>();
     let apart_s = (inserted_s - faults_s).abs();
     // A stall is covered by the cushion for some 20 ms; an unplugged period is lost as a whole.
     let bound_s = n_faults as f64 * 0.05 + 0.01;

@@ -26,6 +26,7 @@ mod system_calls;
 mod thread_watch;
 
 pub use allocations::CountingAllocator;
+pub(crate) use dice::Dice;
 pub use figures::{RealtimeFigures, SoundFigures, StormFigures, TimeFigures, Timing};
 pub use lateness::LateBlocks;
 pub use ledger::AccountFigures;

@@ -15,8 +15,11 @@ Examples:
   ra check studio.toml                   says what is wrong with it, and where
   ra mix a.wav b.flac -o both.wav        mixes files as fast as the machine allows
   ra mix a.wav b.wav -o both.wav --gain 2=-6
+  ra wave take.wav                       a picture of it beside it, take.wav.svg; gaps shaded, clipping marked
   ra sim scenarios/two_clocks.toml       runs simulated devices in virtual time, and says how far off they were
   ra devices                             what can be captured and played here
+  ra devices test ID --output ID2        opens them and measures: rate, callbacks, level, round trip
+  ra doctor                              what this machine grants, and what to do about what it does not
 
 Results go to stdout, the log to stderr. Exit codes: 0 done; 1 failed while running; 2 the command line or the config
 is wrong: nothing was started, nothing written.";
@@ -43,12 +46,16 @@ pub enum Command {
     Run(RunArgs),
     /// Mix sound files into one, as fast as the machine allows
     Mix(MixArgs),
+    /// Draw a sound file: its waveform, what is missing from it, where it is clipped
+    Wave(WaveArgs),
     /// Run a scenario of simulated devices in virtual time, and measure it
     Sim(SimArgs),
     /// Check a config without running it
     Check(CheckArgs),
-    /// List the devices that can be captured and played
+    /// List the devices that can be captured and played, watch them come and go, or measure one
     Devices(DevicesArgs),
+    /// Say what this machine grants to audio, and what to do about what it does not
+    Doctor(DoctorArgs),
 }
 
 /// `ra run`.
@@ -119,6 +126,55 @@ pub enum FormatArg {
     S16,
 }
 
+/// `ra wave`.
+#[derive(Args, Clone, Debug)]
+pub struct WaveArgs {
+    /// The sound file; gaps are taken from FILE.json where the recorder left one
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The picture, SVG or PNG by its name; without it FILE.svg
+    #[arg(short, long, value_name = "OUT.svg|OUT.png")]
+    pub output: Option<PathBuf>,
+    /// Width of the picture in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 1600)]
+    pub width: u32,
+    /// Height of the picture in pixels; without it as the channels need
+    #[arg(long, value_name = "PIXELS")]
+    pub height: Option<u32>,
+    /// How levels are spread over the height
+    #[arg(long, value_enum, default_value_t = ScaleArg::Linear)]
+    pub scale: ScaleArg,
+    /// Colours of the picture
+    #[arg(long, value_enum, default_value_t = ThemeArg::Auto)]
+    pub theme: ThemeArg,
+    /// Print the outline as one JSON document; no picture then, unless -o asks for one
+    #[arg(long)]
+    pub json: bool,
+    /// Replace the picture where it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How levels are spread over the height of a waveform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScaleArg {
+    /// Evenly
+    Linear,
+    /// In dBFS, from -72 in the middle
+    Db,
+}
+
+/// Colours of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeArg {
+    /// SVG: as the viewer's are; PNG: light
+    Auto,
+    /// Dark on light
+    Light,
+    /// Light on dark
+    Dark,
+}
+
 /// `ra check`.
 #[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
@@ -129,8 +185,12 @@ pub struct CheckArgs {
 
 /// `ra devices`.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct DevicesArgs {
-    /// Print one JSON document
+    /// Measure a device instead of listing all
+    #[command(subcommand)]
+    pub command: Option<DevicesCommand>,
+    /// Print one JSON document; with --watch, one to a line
     #[arg(long)]
     pub json: bool,
     /// Only what can be captured
@@ -139,6 +199,56 @@ pub struct DevicesArgs {
     /// Only what can be played to
     #[arg(long)]
     pub output: bool,
+    /// Only the devices of one sound system: alsa, pulseaudio …
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Go on and tell what comes, goes and changes, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// What `ra devices` can do besides listing.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DevicesCommand {
+    /// Open a device and measure it: rate, callbacks, level, xruns; with --output the round trip too
+    Test(DeviceTestArgs),
+}
+
+/// `ra devices test`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Exit codes: 0 it is good; 1 something is wrong with it, or it can't be opened; 2 there is no such device."
+)]
+pub struct DeviceTestArgs {
+    /// An id that `ra devices` prints, or default; an output too, if no input has that id
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// How long to measure: 1s to 1h
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "5s")]
+    pub run_for: Duration,
+    /// Play a sweep here and measure how long it takes to come back by ID
+    #[arg(long, value_name = "ID2")]
+    pub output: Option<String>,
+    /// The rate to ask for; without it the device's own
+    #[arg(long, value_name = "HZ")]
+    pub rate: Option<u32>,
+    /// The period to ask for; without it what `ra run` asks for
+    #[arg(long, value_name = "FRAMES")]
+    pub period: Option<u32>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ra doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// How long to measure the timers: 1s to 1h
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "10s")]
+    pub run_for: Duration,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(test)]
@@ -165,12 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn a_device_is_tested_or_all_are_listed() {
+        let cli = parse("ra devices test alsa:hw:0 --for 2s --output default --period 128").unwrap();
+        let Command::Devices(DevicesArgs { command: Some(DevicesCommand::Test(test)), .. }) = cli.command else {
+            panic!("no test");
+        };
+        assert_eq!((test.id.as_str(), test.run_for, test.period), ("alsa:hw:0", Duration::from_secs(2), Some(128)));
+        let cli = parse("ra devices --watch --json --host alsa").unwrap();
+        let Command::Devices(DevicesArgs { command: None, watch: true, .. }) = cli.command else { panic!("no watch") };
+    }
+
+    #[test]
     fn what_is_wrong_is_exit_code_2() {
         for line in [
             "ra",
             "ra sim",
             "ra sim a.toml b.toml",
-            "ra doctor",
+            "ra doctor --for 10",
+            "ra devices test",
+            "ra devices test x --rate fast",
+            "ra devices --watch test x",
             "ra mix -o c.wav",
             "ra mix a.wav",
             "ra run --for 10",
@@ -179,6 +303,8 @@ mod tests {
             "ra mix a.wav -o b.wav --format mp3",
             "ra -q -v devices",
             "ra check",
+            "ra wave",
+            "ra wave a.wav --width many",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}: {error}");

@@ -8,6 +8,7 @@ mod devices;
 mod devices;
 mod inputs;
 mod recordings;
+mod streams;
 
 use ra_engine::core::{Clock, Sink, StreamSpec, SystemClock};
 use ra_engine::dsp::{DspError, Equaliser, Insert, Limiter};
@@ -19,6 +20,7 @@ use crate::config::{
 };
 
 pub(crate) use recordings::escape_template;
+pub(crate) use streams::Titles;
 
 /// Everything that a config describes, ready to be given to an engine.
 pub(crate) struct Assembly {
@@ -109,7 +111,7 @@ impl Assembly {
         for AssembledSource { config, input, inserts, offset, .. } in sources {
             let source = match input {
                 Input::Open(source) => source,
-                Input::Device(capture) => devices::open_source(capture)
+                Input::Device(capture) => devices::open_source(capture, &config, main_spec)
                     .map_err(|e| Failure::running(text.problem(offset, format!("source {:?}: {e}", config.name))))?,
             };
             let spec = StreamSpec { sample_rate: main_spec.sample_rate, ..source.spec() };
@@ -225,9 +227,11 @@ impl Faults<'_> {
 
     fn sink(&mut self, entry: &SinkEntry) -> Option<AssembledSink> {
         let made = match &entry.kind {
-            SinkKind::Record(record) => recordings::make_recorder(self.config.base_dir(), record)
+            SinkKind::Record(record) => recordings::make_recorder(self.config.base_dir(), &entry.config.name, record)
                 .map_err(|message| (record.path.offset, message)),
-            SinkKind::Output(output) => devices::make_sink(output).map_err(|message| (entry.offset, message)),
+            SinkKind::Output(output) => devices::make_sink(output, &entry.config.name, &self.config.engine)
+                .map_err(|message| (entry.offset, message)),
+            SinkKind::Icecast(icecast) => streams::make_stream(self.config, &entry.config.from, icecast),
         };
         match made {
             Ok((sink, description)) => {

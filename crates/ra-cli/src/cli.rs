@@ -8,7 +8,7 @@ use clap::Parser;
 use crate::Failure;
 use crate::args::{Cli, Command};
 use crate::logger::{LogFilter, start_log};
-use crate::{check, devices, mix, run, screen, sim};
+use crate::{check, devices, doctor, mix, run, screen, sim, wave};
 
 /// Runs `ra` with its arguments, the program's name first, and returns its exit code: 0 done, 1 failed while running, 2 the
 /// command line or the config is wrong.
@@ -49,8 +49,10 @@ fn carry_out(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Mix(args) => mix::mix(args),
+        Command::Wave(args) => wave::wave(args),
         Command::Sim(args) => sim::sim(args),
         Command::Check(args) => check::check(&args.config),
         Command::Devices(args) => devices::devices(args),
+        Command::Doctor(args) => doctor::doctor(args),
     }
 }

@@ -2,11 +2,13 @@
 //! file itself.
 
 mod engine_section;
+mod icecast_section;
 mod insert_section;
 mod model;
 mod names;
 mod parse;
 mod problem;
+mod record_section;
 mod signal_section;
 mod sink_section;
 mod source_section;
@@ -17,8 +19,8 @@ mod table_reader;
 mod message_tests;
 
 pub use model::{
-    BusEntry, Config, DeviceEntry, FileEntry, InsertEntry, InsertKind, MockEntry, OutputEntry, RecordEntry, SinkEntry,
-    SinkKind, SourceEntry, SourceKind,
+    BusEntry, Config, DeviceEntry, FileEntry, IcecastEntry, InsertEntry, InsertKind, MockEntry, OutputEntry,
+    PasswordPlace, RecordEntry, SinkEntry, SinkKind, SourceEntry, SourceKind,
 };
 pub use parse::{load_config, parse_config};
 pub use problem::{ConfigError, ConfigText, Problem};

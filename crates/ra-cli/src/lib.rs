@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod config;
 mod devices;
+mod doctor;
 mod duration;
 mod failure;
 #[doc(hidden)]
@@ -21,16 +22,23 @@ mod mix;
 mod run;
 mod screen;
 mod sim;
+mod size;
 mod stdout;
 mod stop_signal;
 mod summary;
+mod wave;
 
-pub use args::{CheckArgs, Cli, Command, DevicesArgs, FormatArg, MixArgs, RunArgs, SimArgs};
+pub use args::{
+    CheckArgs, Cli, Command, DeviceTestArgs, DevicesArgs, DevicesCommand, DoctorArgs, FormatArg, MixArgs, RunArgs,
+    ScaleArg, SimArgs, ThemeArg, WaveArgs,
+};
 pub use cli::run_cli;
 pub use config::{
-    At, BusEntry, Config, ConfigError, ConfigText, DeviceEntry, FileEntry, InsertEntry, InsertKind, MockEntry,
-    OutputEntry, Problem, RecordEntry, SinkEntry, SinkKind, SourceEntry, SourceKind, load_config, parse_config,
+    At, BusEntry, Config, ConfigError, ConfigText, DeviceEntry, FileEntry, IcecastEntry, InsertEntry, InsertKind,
+    MockEntry, OutputEntry, PasswordPlace, Problem, RecordEntry, SinkEntry, SinkKind, SourceEntry, SourceKind,
+    load_config, parse_config,
 };
 pub use duration::{DurationError, parse_duration};
 pub use failure::Failure;
 pub use gain_arg::{GainArg, GainArgError, parse_gain};
+pub use size::{SizeError, parse_size};

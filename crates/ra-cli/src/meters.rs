@@ -82,10 +82,10 @@ fn source_line(source: &SourceStats, name_width: usize, columns: usize) -> Strin
 }
 
 fn meter_line(name: &str, state: &str, level: Level, rest: &str, name_width: usize, columns: usize) -> String {
-    let bar_width = columns.saturating_sub(name_width + 66).clamp(8, 40);
+    let bar_width = columns.saturating_sub(name_width + 67).clamp(8, 40);
     let clipped = if level.peak_lin >= 1.0 { " CLIP" } else { "     " };
     format!(
-        "{} {state:7} [{}] peak {} rms {}{clipped}{rest}",
+        "{} {state:8} [{}] peak {} rms {}{clipped}{rest}",
         fit(name, name_width),
         bar(level, bar_width),
         dbfs(level.peak_dbfs()),
@@ -95,7 +95,7 @@ fn meter_line(name: &str, state: &str, level: Level, rest: &str, name_width: usi
 
 fn sink_line(sink: &SinkStats, name_width: usize) -> String {
     let mut line = format!(
-        "{} {:7} {} frames from {}",
+        "{} {:8} {} frames from {}",
         fit(&sink.name, name_width),
         sink_state(sink.state),
         sink.account.delivered_frames,
@@ -115,6 +115,8 @@ pub(crate) fn source_state(state: SourceState) -> &'static str {
     match state {
         SourceState::Opening => "opening",
         SourceState::Live => "live",
+        SourceState::Stalled => "stalled",
+        SourceState::Fallback => "fallback",
         SourceState::Ended => "ended",
         SourceState::Lost => "lost",
         SourceState::Failed => "failed",
@@ -222,15 +224,15 @@ mod tests {
         let stats = stats();
         let run_for = Some(Duration::from_secs(60));
         let picture = Picture { elapsed: Duration::from_secs(7), run_for, stats: &stats };
-        let lines = render(&picture, 122, 24);
+        let lines = render(&picture, 123, 24);
         assert_eq!(
             lines,
             [
                 "00:00:07 of 00:01:00  0 blocks  0 late  0 xruns  (Ctrl-C ends cleanly)",
-                "microphone of th live    [====================         |          ] peak  -15.0 rms  -30.0       10 dropped  +12.3 ppm",
-                "main 1           bus     [====================================== |] peak    0.1 rms   -3.0 CLIP",
-                "main 2           bus     [                                        ] peak   -inf rms   -inf     ",
-                "archive          failed  690 frames from main  10 dropped  no space left",
+                "microphone of th live     [====================         |          ] peak  -15.0 rms  -30.0       10 dropped  +12.3 ppm",
+                "main 1           bus      [====================================== |] peak    0.1 rms   -3.0 CLIP",
+                "main 2           bus      [                                        ] peak   -inf rms   -inf     ",
+                "archive          failed   690 frames from main  10 dropped  no space left",
             ]
         );
     }

@@ -11,7 +11,7 @@ use ra_engine::{Engine, EngineConfig, EngineHandle};
 
 use crate::Failure;
 use crate::args::RunArgs;
-use crate::assemble::{Assembly, assemble};
+use crate::assemble::{Assembly, Titles, assemble};
 use crate::config::{Config, load_config, parse_config};
 use crate::meters::{Picture, render};
 use crate::screen;
@@ -88,7 +88,7 @@ fn run_engine(
     let handle = engine.handle();
     assembly.install(&handle)?;
     engine.start().map_err(Failure::running)?;
-    let run = LiveRun { args, engine: &config.engine, handle: &handle, ending_files, start: Instant::now() };
+    let run = LiveRun { args, config, engine: &config.engine, handle: &handle, ending_files, start: Instant::now() };
     let watched = run.watch(stop);
     screen::clear_live();
     let stats = engine.stop().map_err(Failure::running);
@@ -99,6 +99,7 @@ fn run_engine(
 /// A run that is going on.
 struct LiveRun<'r> {
     args: &'r RunArgs,
+    config: &'r Config,
     engine: &'r EngineConfig,
     handle: &'r EngineHandle,
     ending_files: &'r [String],
@@ -109,6 +110,7 @@ impl LiveRun<'_> {
     /// Waits, draws and reports until there is a reason to end.
     fn watch(&self, stop: &StopSignal) -> Result<(), Failure> {
         let mut watch = Watch::default();
+        let mut titles = Titles::of(self.config);
         let has_meters = !self.args.no_meters && screen::is_terminal();
         let mut next_look = Duration::ZERO;
         while !stop.is_asked() {
@@ -118,6 +120,11 @@ impl LiveRun<'_> {
                 next_look = elapsed + LOOK;
                 let stats = self.handle.stats().map_err(Failure::running)?;
                 watch.report_changes(&stats, elapsed);
+                for (sink, metadata) in titles.changes(&stats) {
+                    if let Err(cause) = self.handle.set_metadata(&sink, metadata) {
+                        log::warn!("sink {sink:?}: its title could not be set: {cause}");
+                    }
+                }
                 if has_meters {
                     self.draw(&stats, elapsed);
                 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use ra_engine::EngineConfig;
-use ra_engine::core::{RealtimeClass, RealtimeGrant, Stats};
+use ra_engine::core::{RealtimeClass, RealtimeGrant, SourceState, Stats};
 use serde::Serialize;
 
 use crate::Failure;
@@ -69,7 +69,7 @@ pub(crate) fn write_atomically(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// What went wrong for good: one line for each, naming the sink and its files, or the source.
 pub(crate) fn failures(stats: &Stats) -> Vec<String> {
-    use ra_engine::core::{SinkState, SourceState};
+    use ra_engine::core::SinkState;
     let mut failures: Vec<_> = stats.engine.failure.iter().cloned().collect();
     for source in stats.sources.iter().filter(|source| source.state == SourceState::Failed) {
         let reason = source.reason.as_deref().unwrap_or("no reason given");
@@ -116,13 +116,19 @@ pub(crate) fn account(stats: &Stats, engine: &EngineConfig) -> String {
         rows.push(row(&sink.name, sink_state(sink.state), counts, sink.gaps.len(), String::new()));
     }
     text.push_str(&table(&rows, 2));
-    let notes = stats.sinks.iter().flat_map(|sink| sink.notes.iter().map(move |note| (&sink.name, note)));
+    text.push_str(&mishaps(stats));
+    let of_sources = stats.sources.iter().flat_map(|source| source.notes.iter().map(move |note| (&source.name, note)));
+    let of_sinks = stats.sinks.iter().flat_map(|sink| sink.notes.iter().map(move |note| (&sink.name, note)));
+    let notes = of_sources.chain(of_sinks);
     for (name, note) in notes {
         text.push_str(&format!("{name}: {note}\n"));
     }
     let files: Vec<_> = stats.sinks.iter().flat_map(|sink| &sink.files).collect();
     if !files.is_empty() {
         text.push_str("\nfiles:\n");
+        for sink in stats.sinks.iter().filter(|sink| sink.files_omitted > 0) {
+            text.push_str(&format!("  {} of {:?} before these\n", sink.files_omitted, sink.name));
+        }
         for file in files {
             text.push_str(&format!("  {}\n", file.display()));
         }
@@ -130,7 +136,43 @@ pub(crate) fn account(stats: &Stats, engine: &EngineConfig) -> String {
     text
 }
 
-fn grant(grant: &RealtimeGrant) -> String {
+/// What happened to sources and clocks, a line for each that something happened to.
+fn mishaps(stats: &Stats) -> String {
+    let times = |n: u64, what: &str| (n > 0).then(|| format!("{what} {n} {}", if n == 1 { "time" } else { "times" }));
+    let mut text = String::new();
+    for source in &stats.sources {
+        let told: Vec<String> = [
+            times(source.losses, "lost"),
+            times(source.reconnects, "opened again"),
+            times(source.failed_opens, "opened in vain"),
+            times(source.hung_calls, "a call into its device left behind"),
+            (source.device_errors > 0).then(|| format!("{} errors of its device", source.device_errors)),
+            (source.state == SourceState::Lost).then(|| {
+                let reason = source.reason.as_deref().unwrap_or("no reason given");
+                format!("lost since {:.1} s: {reason}", source.since_ms / 1e3)
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !told.is_empty() {
+            text.push_str(&format!("{}: {}\n", source.name, told.join(", ")));
+        }
+    }
+    let engine = &stats.engine;
+    if let Some(suspended) = times(engine.suspends, "suspended") {
+        let seconds = engine.suspended_ms / 1e3;
+        text.push_str(&format!("the machine was {suspended}, {seconds:.1} s in all: nothing was mixed meanwhile\n"));
+    }
+    if let Some(set) = times(engine.clock_steps, "set") {
+        let seconds = engine.clock_stepped_ms / 1e3;
+        text.push_str(&format!("the time of day was {set}, {seconds:+.3} s in all: the mix did not notice\n"));
+    }
+    text
+}
+
+/// A class in words, with the reason for what was refused.
+pub(crate) fn grant(grant: &RealtimeGrant) -> String {
     let class = match grant.class {
         RealtimeClass::Ordinary => "ordinary".to_owned(),
         RealtimeClass::Fifo => format!("fifo, priority {}", grant.priority),
@@ -231,6 +273,25 @@ mod tests {
              rec: 3 samples clipped\n\
              \n\
              files:\n  out/rec.wav\n"
+        );
+    }
+
+    #[test]
+    fn what_happened_to_sources_and_clocks_is_told() {
+        let mut stats = stats();
+        assert_eq!(mishaps(&stats), "");
+        let source = &mut stats.sources[0];
+        (source.losses, source.reconnects, source.failed_opens, source.hung_calls) = (2, 1, 40, 1);
+        (source.state, source.since_ms, source.device_errors) = (SourceState::Lost, 12_345.0, 600_000);
+        source.reason = Some("unplugged".into());
+        (stats.engine.suspends, stats.engine.suspended_ms) = (1, 61_000.0);
+        (stats.engine.clock_steps, stats.engine.clock_stepped_ms) = (2, -1_500.0);
+        assert_eq!(
+            mishaps(&stats),
+            "tone: lost 2 times, opened again 1 time, opened in vain 40 times, a call into its device left behind 1 time, \
+             600000 errors of its device, lost since 12.3 s: unplugged\n\
+             the machine was suspended 1 time, 61.0 s in all: nothing was mixed meanwhile\n\
+             the time of day was set 2 times, -1.500 s in all: the mix did not notice\n"
         );
     }
 

@@ -123,6 +123,8 @@ mod tests {
             assert!(pair[0].evict_after_ms() > pair[1].evict_after_ms());
         }
         for class in classes {
+            // A file server that hangs for ten seconds costs no recorder its life.
+            assert_eq!(class.evict_after_ms() > 15_000, class != ConsumerClass::BestEffort);
             let least_ms = 2 * class.poll_ns() / 1_000_000;
             assert!(class.max_lag_ms().is_none_or(|ms| u64::from(ms) >= least_ms), "{class:?}");
         }

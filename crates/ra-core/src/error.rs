@@ -110,6 +110,20 @@ pub enum SinkError {
         #[source]
         cause: std::io::Error,
     },
+    /// There is no connection to the server; it is tried again.
+    #[error("{server}: {message}")]
+    Server {
+        /// The server, as people know it; no password.
+        server: String,
+        /// Why, and what the server said.
+        message: String,
+    },
+    /// The sink has no such thing. It goes on as before.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What it was told to do.
+        what: String,
+    },
     /// The sink is beyond repair.
     #[error("{0}")]
     Fatal(String),

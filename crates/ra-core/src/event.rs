@@ -25,6 +25,25 @@ pub enum StreamEvent {
         /// What the system said.
         reason: String,
     },
+    /// The device that was lost, or could not be opened, is there again: it is worth trying to start the source now. Only
+    /// a hint; the source stays as it is.
+    DeviceIsBack,
+    /// The sound system reported errors that say nothing more precise. However many there were, one event tells of them.
+    ErrorsSeen {
+        /// How many since the last such event.
+        n: u64,
+    },
+    /// The sound system ran over: frames of unknown number are missing.
+    XrunsSeen {
+        /// How many times since the last such event.
+        n: u64,
+    },
+    /// Something that people should know of the device, in words: what was granted to its thread, that it delivers no sound
+    /// at all. It goes on.
+    Remark {
+        /// What there is to say.
+        text: String,
+    },
 }
 
 /// A run of frames that is missing from a timeline.

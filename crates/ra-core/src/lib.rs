@@ -10,6 +10,7 @@ mod clock;
 mod consumer;
 mod error;
 mod event;
+mod metadata;
 mod position;
 mod sink;
 mod source;
@@ -22,11 +23,12 @@ pub use clock::{Clock, SystemClock, VirtualClock};
 pub use consumer::{ConsumerClass, OnLag, SinkPolicy};
 pub use error::{SinkError, SourceError, SpecError};
 pub use event::{Gap, GapReason, StreamEvent};
+pub use metadata::Metadata;
 pub use position::FramePosition;
-pub use sink::{PlaybackClock, Sink, SinkReport, SinkStart};
+pub use sink::{PlaybackClock, Sink, SinkCommand, SinkReport, SinkStart};
 pub use source::{ClockedSource, Granted, PeriodInput, PulledSource, Source};
 pub use spec::{ChannelCount, Ppm, SampleRate, StreamSpec};
 pub use stats::{
     BusStats, EngineStats, Level, MasterState, MasterStats, RealtimeClass, RealtimeGrant, SinkState, SinkStats,
-    SourceState, SourceStats, Stats,
+    SourceState, SourceStats, StateChange, Stats,
 };

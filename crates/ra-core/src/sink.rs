@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Block, FramePosition, Gap, PeriodStamp, SampleRate, SinkError, StreamSpec};
+use crate::{Block, FramePosition, Gap, Metadata, PeriodStamp, SampleRate, SinkError, StreamSpec};
 
 /// What a sink is told before its first block.
 #[derive(Clone, Debug)]
@@ -25,8 +25,9 @@ pub struct SinkStart {
 
 /// A consumer of one bus. The engine gives each its own thread; a slow, failing or panicking sink hurts nobody else.
 ///
-/// All methods are called on the sink's own thread, in this order: `start`, then `write`, `gap` and `flush` as things
-/// happen, then `finish` once.
+/// All methods are called on the sink's own thread, in this order: `start`, then `write`, `gap`, `flush` and `command` as
+/// things happen, then `finish` once. Behind each of these, also where it failed, the sink is asked for what it has to tell:
+/// `take_back_frames` and `take_report`.
 ///
 /// # Real-time safety
 /// Not real-time safe: implementations may allocate, lock and do I/O.
@@ -67,6 +68,59 @@ pub trait Sink: Send {
     /// # Errors
     /// [`SinkError`] where the end could not be written; what was written before stays valid.
     fn finish(&mut self) -> Result<SinkReport, SinkError>;
+
+    /// Does what it is told to, between two blocks.
+    ///
+    /// # Errors
+    /// [`SinkError::Unsupported`] for what it can't do; by default that is everything. An error that is not fatal leaves the
+    /// sink as it was: it is the command that failed.
+    fn command(&mut self, command: &SinkCommand) -> Result<(), SinkError> {
+        Err(SinkError::Unsupported { what: command.to_string() })
+    }
+
+    /// Frames that earlier calls took and that are lost after all, since the last call: they count as dropped from now on.
+    fn take_back_frames(&mut self) -> u64 {
+        0
+    }
+
+    /// What it has left behind so far, where that has changed since the last call. It replaces what was told before, so that
+    /// it is known also of a sink that never ends.
+    fn take_report(&mut self) -> Option<SinkReport> {
+        None
+    }
+}
+
+/// What a sink can be told while it runs.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SinkCommand {
+    /// Goes on in a new file.
+    Split,
+    /// Takes blocks and keeps none of them.
+    Pause,
+    /// Keeps blocks again.
+    Resume,
+    /// Says this of the sound from now on.
+    SetMetadata(Metadata),
+    /// The time of day is another function of a stamp's `capture_ns` from now on: the machine was suspended, or its time was
+    /// set. For names to come; the stream itself goes on as if nothing had happened. Nobody waits for what comes of it.
+    SetTimeOfDay {
+        /// As in [`SinkStart`].
+        unix_minus_monotonic_ns: i128,
+    },
+}
+
+impl std::fmt::Display for SinkCommand {
+    /// `split`, `pause`, `resume`, `set metadata`, `set the time of day`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            SinkCommand::Split => "split",
+            SinkCommand::Pause => "pause",
+            SinkCommand::Resume => "resume",
+            SinkCommand::SetMetadata(_) => "set metadata",
+            SinkCommand::SetTimeOfDay { .. } => "set the time of day",
+        })
+    }
 }
 
 /// When a playback device plays its frames: a clock that an engine can follow as its master.
@@ -91,8 +145,10 @@ pub trait PlaybackClock: Send {
 /// What a sink leaves behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkReport {
-    /// The files that it wrote, in order.
+    /// The files that it wrote, in order: the latest ones, where they are many.
     pub files: Vec<PathBuf>,
+    /// Files that it wrote before those.
+    pub files_omitted: u64,
     /// Remarks for people: underruns of an output, clipped samples.
     pub notes: Vec<String>,
 }

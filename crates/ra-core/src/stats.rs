@@ -50,6 +50,14 @@ pub struct EngineStats {
     pub master: MasterStats,
     /// What the mixer's thread was granted.
     pub realtime: RealtimeGrant,
+    /// Times that the machine was suspended while the engine ran. The mix stood still meanwhile.
+    pub suspends: u64,
+    /// How long those were together, in milliseconds.
+    pub suspended_ms: f64,
+    /// Times that the time of day was set. The mix does not notice.
+    pub clock_steps: u64,
+    /// How far it was set, all steps together, in milliseconds; positive: forward.
+    pub clock_stepped_ms: f64,
     /// Why nothing is mixed any more, where something should be: an effect has panicked.
     pub failure: Option<String>,
 }
@@ -129,14 +137,30 @@ pub enum SourceState {
     Opening,
     /// Its sound is in the mix.
     Live,
+    /// Open, and has not delivered for longer than it ever takes: silent until it goes on, or is given up as lost.
+    Stalled,
+    /// Stalled, lost or back for too short a time, and its fallback source is heard in its place.
+    Fallback,
     /// Complete: silent from now on.
     Ended,
-    /// Gone against its will; the reason says why.
+    /// Gone against its will; the reason says why. It is tried again and again.
     Lost,
     /// Could not be opened, or can't go on; the reason says why.
     Failed,
     /// Taken out by command.
     Removed,
+}
+
+/// A source's change from one state to another.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct StateChange {
+    /// The state that it came into.
+    pub state: SourceState,
+    /// When, in milliseconds since frame 0 of the mix; 0 for what was before that.
+    pub at_ms: f64,
+    /// Why, where the state alone does not say.
+    pub reason: Option<String>,
 }
 
 /// Where a sink is in its life.
@@ -190,8 +214,24 @@ pub struct SourceStats {
     pub description: String,
     /// Where it is in its life.
     pub state: SourceState,
+    /// Since when, in milliseconds since frame 0 of the mix; 0 for what was before that.
+    pub since_ms: f64,
     /// Why, where the state alone does not say.
     pub reason: Option<String>,
+    /// The source that is heard in its place when it is lost.
+    pub fallback: Option<String>,
+    /// Times that it was lost.
+    pub losses: u64,
+    /// Times that it was opened again after a loss.
+    pub reconnects: u64,
+    /// Attempts to open it that failed.
+    pub failed_opens: u64,
+    /// Calls into its device that did not return in time and were left to themselves.
+    pub hung_calls: u64,
+    /// Errors that the sound system reported, and times that it said that it ran over.
+    pub device_errors: u64,
+    /// The states that it went through, oldest first. Bounded: the latest ones.
+    pub states: Vec<StateChange>,
     /// Where its frames are.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub account: FrameAccount,
@@ -211,6 +251,9 @@ pub struct SourceStats {
     pub clock_jumps: u64,
     /// What is missing from it, on the mix timeline. Bounded: the first and the latest ones.
     pub gaps: Vec<Gap>,
+    /// Remarks of its device for people: what was granted to the thread that delivers, what is wrong with its sound. Bounded:
+    /// the first ones, each once.
+    pub notes: Vec<String>,
     /// Per channel, behind its inserts and before its gain.
     pub levels: Vec<Level>,
 }
@@ -231,13 +274,17 @@ pub struct SinkStats {
     pub policy: SinkPolicy,
     /// Times that it was later than it may be.
     pub lags: u64,
+    /// Times that a call into it took longer than a second.
+    pub stalls: u64,
     /// Where its frames are.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub account: FrameAccount,
     /// What is missing from it, on the mix timeline. Bounded: the first and the latest ones.
     pub gaps: Vec<Gap>,
-    /// The files that it wrote.
+    /// The files that it wrote: the latest ones, where they are many.
     pub files: Vec<PathBuf>,
+    /// Files that it wrote before those.
+    pub files_omitted: u64,
     /// Remarks for people.
     pub notes: Vec<String>,
 }

@@ -39,6 +39,14 @@ pub enum DeviceError {
         /// The channel counts with which the device can be opened.
         available: Vec<u16>,
     },
+    /// A selection of channels that no device could serve.
+    #[error("a selection of {actual:?} was asked for, expected 1 to {most} channels, counted from 1")]
+    NoChannels {
+        /// What was asked for.
+        actual: Vec<u16>,
+        /// The most channels that a source can have.
+        most: u16,
+    },
     /// The device offers nothing that can be converted to or from float samples.
     #[error("no usable sample format: the device offers {offered}")]
     Format {

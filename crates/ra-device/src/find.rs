@@ -7,20 +7,23 @@ use cpal::{
     traits::{DeviceTrait, HostTrait},
 };
 
-use crate::{DeviceError, Direction};
+use crate::{DeviceError, Direction, hosts::HostLease};
 
 /// Stands for the default device of the first sound system that has one.
 pub const DEFAULT_DEVICE: &str = "default";
 
-/// Finds a device. May block: it asks the sound system.
-pub(crate) fn find(id: &str, direction: Direction) -> Result<cpal::Device, DeviceError> {
+/// A device, and the connection that it is used by.
+pub(crate) type Found = (cpal::Device, HostLease);
+
+/// Finds a device. May block: it asks the sound system. The connection has to be kept for as long as the device is used.
+pub(crate) fn find(id: &str, direction: Direction) -> Result<Found, DeviceError> {
     if id == DEFAULT_DEVICE { find_default(direction) } else { find_by_id(id, direction) }
 }
 
-fn find_default(direction: Direction) -> Result<cpal::Device, DeviceError> {
+fn find_default(direction: Direction) -> Result<Found, DeviceError> {
     let mut reasons = Vec::new();
     for host_id in cpal::available_hosts() {
-        let host = match cpal::host_from_id(host_id) {
+        let host = match HostLease::take(host_id) {
             Ok(host) => host,
             Err(error) => {
                 reasons.push(format!("{host_id}: {error}"));
@@ -41,7 +44,7 @@ fn find_default(direction: Direction) -> Result<cpal::Device, DeviceError> {
         };
         // ALSA always names a default; whether there is one shows only in its format.
         match (device, config) {
-            (Some(device), Some(Ok(_))) => return Ok(device),
+            (Some(device), Some(Ok(_))) => return Ok((device, host)),
             (_, Some(Err(error))) => reasons.push(format!("{host_id}: {error}")),
             _ => reasons.push(format!("{host_id}: it has none")),
         }
@@ -50,17 +53,30 @@ fn find_default(direction: Direction) -> Result<cpal::Device, DeviceError> {
     Err(DeviceError::NoDefault { direction, reason })
 }
 
-fn find_by_id(id: &str, direction: Direction) -> Result<cpal::Device, DeviceError> {
+fn find_by_id(id: &str, direction: Direction) -> Result<Found, DeviceError> {
     let found = DeviceId::from_str(id).ok().and_then(|wanted| {
-        let host = cpal::host_from_id(wanted.host()).ok()?;
+        let host = HostLease::take(wanted.host()).ok()?;
+        let is_it = |d: &cpal::Device| d.id().is_ok_and(|id| id == wanted) && supports(d, direction);
+        let only = || only_device(&host, &wanted, direction).filter(is_it);
         // Not `device_by_id` alone: it takes the first device of that id, in whichever direction.
-        let by_listing = host.devices().ok()?.find(|d| d.id().is_ok_and(|id| id == wanted) && supports(d, direction));
-        by_listing.or_else(|| host.device_by_id(&wanted).filter(|d| supports(d, direction)))
+        let by_listing = || host.devices().ok()?.find(is_it);
+        let by_id = || host.device_by_id(&wanted).filter(|d| supports(d, direction));
+        let device = only().or_else(by_listing).or_else(by_id)?;
+        Some((device, host))
     });
     found.ok_or_else(|| {
         let available = all_ids(direction);
         DeviceError::NotFound { id: id.to_owned(), direction, nearest: nearest(id, &available), available }
     })
+}
+
+/// JACK's one device of a direction. To look at both, as a listing does, joins its graph twice: 130 ms.
+fn only_device(host: &HostLease, wanted: &DeviceId, direction: Direction) -> Option<cpal::Device> {
+    match direction {
+        _ if wanted.host().to_string() != "jack" => None,
+        Direction::Input => host.default_input_device(),
+        Direction::Output => host.default_output_device(),
+    }
 }
 
 /// Whether a device's sound goes that way. JACK's backend says that both of its devices can do both, and describes them
@@ -76,7 +92,7 @@ pub(crate) fn supports(device: &cpal::Device, direction: Direction) -> bool {
 /// Every id of a direction, without asking the devices for more than their names.
 fn all_ids(direction: Direction) -> Vec<String> {
     let mut ids = Vec::new();
-    for host in cpal::available_hosts().into_iter().filter_map(|id| cpal::host_from_id(id).ok()) {
+    for host in cpal::available_hosts().into_iter().filter_map(|id| HostLease::take(id).ok()) {
         let devices = host.devices().into_iter().flatten().filter(|d| supports(d, direction));
         ids.extend(devices.filter_map(|d| d.id().ok()).map(|id| id.to_string()));
     }

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use cpal::{InputCallbackInfo, traits::DeviceTrait};
-use ra_core::{ChannelCount, Clock, Granted, PeriodInput, SampleRate, StreamSpec, SystemClock};
+use ra_core::{ChannelCount, Clock, Granted, PeriodInput, RealtimeGrant, SampleRate, StreamSpec, SystemClock};
 
 use crate::{
     DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, Probed, StreamCounts, deadline,
+    identity::{self, OnMove},
     input_period::InputPeriod,
     negotiate::Wish,
     sample::{DeviceSample, with_sample_type},
     status::Status,
     stream::{OpenStream, Target, distance_ns},
 };
+
+/// Of a selection that is wrong, so many channels are shown.
+const SHOWN_CHANNELS: usize = 16;
 
 /// Which device to capture from, and how. What can't be had is replaced by what can, and [`Granted`] says by what;
 /// except for channels.
@@ -24,6 +28,9 @@ pub struct InputRequest {
     pub sample_rate: Option<SampleRate>,
     /// Which channels, counted from 1, in this order; `None` (the default) for all.
     pub channels: Option<Vec<u16>>,
+    /// How many channels have to come, where `channels` does not say which: the first ones of a device that has more, a
+    /// mono device's one again and again. `None` (the default) for as many as the device has.
+    pub n_channels: Option<ChannelCount>,
     /// Frames in a period, a wish; `None` (the default) asks for about 5 ms, and 20 ms of a
     /// server: PulseAudio keeps no more than one period, and what it loses of shorter ones nobody reports.
     pub period_frames: Option<u32>,
@@ -31,7 +38,13 @@ pub struct InputRequest {
 
 impl Default for InputRequest {
     fn default() -> Self {
-        Self { device: DEFAULT_DEVICE.to_owned(), sample_rate: None, channels: None, period_frames: None }
+        Self {
+            device: DEFAULT_DEVICE.to_owned(),
+            sample_rate: None,
+            channels: None,
+            n_channels: None,
+            period_frames: None,
+        }
     }
 }
 
@@ -42,20 +55,25 @@ impl InputRequest {
             Some(selection) => {
                 let lowest = selection.iter().copied().min().unwrap_or(0);
                 if lowest == 0 || selection.len() > usize::from(ChannelCount::MAX) {
-                    let message = format!("expected 1 to {} channels, counted from 1", ChannelCount::MAX);
-                    return Err(DeviceError::Refused { operation: "select these channels", message });
+                    let actual = selection.iter().copied().take(SHOWN_CHANNELS).collect();
+                    return Err(DeviceError::NoChannels { actual, most: ChannelCount::MAX });
                 }
                 selection.iter().copied().max()
             }
         };
         let Self { sample_rate, period_frames, .. } = *self;
-        Ok(Wish { sample_rate, channels: None, highest_channel, period_frames, usual_periods_per_second: 200 })
+        let channels = self.n_channels.filter(|_| self.channels.is_none()).map(ChannelCount::as_u16);
+        Ok(Wish { sample_rate, channels, highest_channel, period_frames, usual_periods_per_second: 200 })
     }
 
     /// The channels of a target as the stream delivers them: counted from 0, and the spec that comes of it.
     fn select(&self, target: &Target) -> Result<(Box<[usize]>, StreamSpec), DeviceError> {
-        let selection: Box<[usize]> = self.channels.iter().flatten().map(|&c| usize::from(c) - 1).collect();
         let mut spec = target.choice.spec;
+        let selection: Box<[usize]> = match (&self.channels, self.n_channels) {
+            (Some(channels), _) => channels.iter().map(|&channel| usize::from(channel) - 1).collect(),
+            (None, Some(wanted)) => fit(spec.channels, wanted)?,
+            (None, None) => Box::default(),
+        };
         if !selection.is_empty() {
             // `wish` has checked the length.
             spec.channels = ChannelCount::new(selection.len() as u16).map_err(|cause| DeviceError::Refused {
@@ -64,6 +82,18 @@ impl InputRequest {
             })?;
         }
         Ok((selection, spec))
+    }
+}
+
+/// The channels, counted from 0, that make `wanted` out of what there is; none for all in their order.
+fn fit(there: ChannelCount, wanted: ChannelCount) -> Result<Box<[usize]>, DeviceError> {
+    match (there.get(), wanted.get()) {
+        (there, wanted) if there == wanted => Ok(Box::default()),
+        (there, wanted) if there > wanted => Ok((0..wanted).collect()),
+        (1, wanted) => Ok(vec![0; wanted].into_boxed_slice()),
+        _ => {
+            Err(DeviceError::Channels { asked: wanted.as_u16(), most: there.as_u16(), available: vec![there.as_u16()] })
+        }
     }
 }
 
@@ -77,6 +107,7 @@ impl InputRequest {
 pub fn probe_input(request: &InputRequest) -> Result<Probed, DeviceError> {
     let (wish, request) = (request.wish()?, request.clone());
     deadline::run("look at the device", deadline::OPEN_LIMIT, move || {
+        identity::check_server(&request.device)?;
         let target = Target::find(&request.device, Direction::Input, &wish)?;
         let (_, spec) = request.select(&target)?;
         Ok(Probed { id: target.id, name: target.name, spec })
@@ -102,13 +133,17 @@ impl InputStream {
     pub fn open(request: &InputRequest, input: Box<dyn PeriodInput>) -> Result<Self, DeviceError> {
         let (wish, request) = (request.wish()?, request.clone());
         deadline::run("open the device", deadline::OPEN_LIMIT, move || {
+            identity::check_device(&request.device, Direction::Input)?;
             let target = Target::find(&request.device, Direction::Input, &wish)?;
             let (selection, spec) = request.select(&target)?;
             let status = Arc::new(Status::new());
             let channels = target.choice.spec.channels.get();
             let period = InputPeriod::new(input, status.clone(), spec.sample_rate, channels, selection);
-            let stream = with_sample_type!(target.choice.format, build(&target, period, status.clone()))?;
-            Ok(Self { open: OpenStream::new(stream, status, spec, target.label()) })
+            let on_move = OnMove::for_request(&request.device);
+            let (stream, watch) = identity::watched(&target, Direction::Input, on_move, &status, || {
+                with_sample_type!(target.choice.format, build(&target, period, status.clone()))
+            })?;
+            Ok(Self { open: OpenStream::new(stream, target, status, spec).with_watch(watch) })
         })?
     }
 
@@ -151,6 +186,15 @@ impl InputStream {
     pub fn counts(&self) -> StreamCounts {
         self.open.counts()
     }
+
+    /// The scheduling class of the thread that the callbacks come on, read back: it is the sound system's own, and is
+    /// never asked to change. `None` before the first period, and where the system does not say (it does on Linux).
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: does I/O.
+    pub fn callback_thread(&self) -> Option<RealtimeGrant> {
+        self.open.callback_thread()
+    }
 }
 
 fn build<T: DeviceSample>(
@@ -176,9 +220,20 @@ mod tests {
     fn channel_zero_and_no_channels_are_refused_before_anything_is_opened() {
         for channels in [vec![], vec![0], vec![1, 0], vec![1; 257]] {
             let request = InputRequest { channels: Some(channels), ..InputRequest::default() };
-            assert!(matches!(probe_input(&request), Err(DeviceError::Refused { .. })), "{request:?}");
+            assert!(matches!(probe_input(&request), Err(DeviceError::NoChannels { .. })), "{request:?}");
         }
         let request = InputRequest { channels: Some(vec![3, 1]), ..InputRequest::default() };
         assert_eq!(request.wish().unwrap().highest_channel, Some(3));
+    }
+
+    #[test]
+    fn a_number_of_channels_is_made_of_what_there_is() {
+        let fitted = |there, wanted| {
+            fit(ChannelCount::new(there).unwrap(), ChannelCount::new(wanted).unwrap()).map(|fitted| fitted.to_vec())
+        };
+        assert_eq!(fitted(2, 2), Ok(vec![]));
+        assert_eq!(fitted(8, 2), Ok(vec![0, 1]));
+        assert_eq!(fitted(1, 2), Ok(vec![0, 0]));
+        assert_eq!(fitted(2, 3), Err(DeviceError::Channels { asked: 3, most: 2, available: vec![2] }));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ra_core::{PeriodInput, SampleRate};
 
 use crate::{
+    health::Health,
     sample::{DeviceSample, read_samples, read_selected},
     stamp,
     status::Status,
@@ -22,6 +23,7 @@ pub(crate) struct InputPeriod {
     /// Counted from 0; empty for all channels in their order.
     selection: Box<[usize]>,
     scratch: Box<[f32]>,
+    health: Health,
 }
 
 impl InputPeriod {
@@ -38,7 +40,8 @@ impl InputPeriod {
     ) -> Self {
         let channels = if selection.is_empty() { device_channels } else { selection.len() };
         let scratch = vec![0.0; PIECE_FRAMES * channels].into_boxed_slice();
-        Self { input, status, sample_rate, device_channels, selection, scratch }
+        let health = Health::new(channels, u64::from(sample_rate.hz()));
+        Self { input, status, sample_rate, device_channels, selection, scratch, health }
     }
 
     /// Takes one period. `now_ns` is the monotonic time in the callback, `age_ns` what the backend says of the age of
@@ -48,7 +51,7 @@ impl InputPeriod {
     /// Wait-free, no allocation.
     pub(crate) fn on_period<T: DeviceSample>(&mut self, data: &[T], now_ns: u64, age_ns: Option<u64>) {
         let n_frames = data.len() / self.device_channels;
-        if n_frames == 0 || self.status.is_closed() {
+        if n_frames == 0 || self.status.is_over() {
             return;
         }
         let stamp = stamp::capture(now_ns, age_ns, self.sample_rate.ns_of_frames(n_frames as u64));
@@ -65,6 +68,7 @@ impl InputPeriod {
                 read_selected(piece, self.device_channels, &self.selection, samples);
                 samples
             };
+            self.health.examine(samples, &self.status);
             // What is not taken is counted where it is lost: on the other side of `push`.
             self.input.push(stamp.ns + self.sample_rate.ns_of_frames(done_frames), samples);
             done_frames += piece_frames as u64;

@@ -10,28 +10,38 @@
 mod deadline;
 mod error;
 mod find;
+mod health;
+mod hosts;
+mod identity;
 mod input;
 mod input_period;
 mod listing;
+#[cfg(feature = "measure")]
+pub mod measure;
 mod negotiate;
 mod output;
 mod output_period;
 mod quiet;
+mod return_watch;
 mod sample;
 mod stamp;
 mod status;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod thread_class;
+mod watch;
 
 pub use error::DeviceError;
 pub use find::DEFAULT_DEVICE;
 pub use input::{InputRequest, InputStream, probe_input};
-pub use listing::{DeviceInfo, DeviceListing, Direction, list_devices};
+pub use listing::{DeviceInfo, DeviceListing, Direction, HostInfo, host_names, list_devices};
 pub use output::{OutputRequest, OutputStream, probe_output};
 pub use output_period::PeriodOutput;
+pub use return_watch::ReturnWatch;
 pub use status::{DeviceEvent, StreamCounts};
 pub use stream::Probed;
+pub use watch::{DeviceChange, DeviceWatch, WatchConfig, changes};
 
 // The trap for allocations in callbacks; it is only set off inside `assert_no_alloc`. In debug builds only: in release
 // builds assert_no_alloc leaves its allocator out.

@@ -1,18 +1,14 @@
 //! What can be captured and played: a look at every sound system. Opens devices only as far as asking them for their
 //! formats takes, and starts none.
 
+mod scan;
+
 use std::thread;
 
-use cpal::{
-    HostId,
-    traits::{DeviceTrait, HostTrait},
-};
+use crate::{DeviceError, deadline};
 
-use crate::{
-    DeviceError, deadline, find,
-    negotiate::{Offer, channel_counts},
-    stream::offer_of,
-};
+use scan::scan_now;
+pub(crate) use scan::{HostScan, HostScanner};
 
 /// The way sound goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,8 +48,32 @@ pub struct DeviceInfo {
     /// Rates with which it can be opened, in hertz, ascending: the usual ones within its range. A server's device has
     /// its own rate only: the server would resample to the others. Empty where the device does not say.
     pub sample_rates: Vec<u32>,
+    /// Sample formats with which it can be opened: `s16`, `s24`, `s32`, `f32` … A server's device has its own format
+    /// only: the server would convert to the others. Empty where the device does not say.
+    pub sample_formats: Vec<String>,
     /// Whether `"default"` stands for it.
     pub default: bool,
+}
+
+/// One sound system that this build knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct HostInfo {
+    /// Its name, as in [`DeviceInfo::host`].
+    pub name: String,
+    /// Whether it answered when it was asked for its devices.
+    pub running: bool,
+    /// Why it has no devices, or has not answered.
+    pub problem: Option<String>,
+}
+
+/// The names of the sound systems that this build knows, running or not.
+pub fn host_names() -> Vec<String> {
+    cpal::ALL_HOSTS.iter().map(|host| name_of(*host)).collect()
+}
+
+pub(crate) fn name_of(host: cpal::HostId) -> String {
+    host.to_string()
 }
 
 /// What there is.
@@ -62,13 +82,11 @@ pub struct DeviceInfo {
 pub struct DeviceListing {
     /// Every device that can be used, sound system by sound system.
     pub devices: Vec<DeviceInfo>,
+    /// Every sound system that this build knows.
+    pub hosts: Vec<HostInfo>,
     /// Why nothing was found, or which sound system could not be asked.
     pub reason: Option<String>,
 }
-
-/// Rates that people use, in hertz.
-const USUAL_RATES_HZ: [u32; 14] =
-    [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000, 352_800, 384_000];
 
 /// Looks at every sound system at once, each for 5 s at most.
 ///
@@ -79,22 +97,48 @@ const USUAL_RATES_HZ: [u32; 14] =
 /// # Real-time safety
 /// Not real-time safe: allocates, does I/O, starts threads.
 pub fn list_devices() -> DeviceListing {
-    let hosts = cpal::available_hosts();
-    let scans: Vec<_> = hosts.iter().map(|&host| (host, thread::spawn(move || scan_with_deadline(host)))).collect();
+    let look = |host| thread::spawn(move || scan_with_deadline(host));
+    let scans: Vec<_> = cpal::ALL_HOSTS.iter().map(|&host| (host, look(host))).collect();
+    let answers = scans.into_iter().map(|(host, scan)| {
+        let panicked = |_| Err(DeviceError::Refused { operation: LIST, message: "the sound backend panicked".into() });
+        (name_of(host), scan.join().unwrap_or_else(panicked))
+    });
+    assemble(answers)
+}
+
+/// What is tried, for errors.
+const LIST: &str = "list its devices";
+
+fn scan_with_deadline(host: cpal::HostId) -> Result<HostScan, DeviceError> {
+    deadline::run(LIST, deadline::LIST_LIMIT, move || scan_now(host))?
+}
+
+/// Joins what the sound systems answered, in the order in which `"default"` asks them.
+pub(crate) fn assemble(answers: impl Iterator<Item = (String, Result<HostScan, DeviceError>)>) -> DeviceListing {
     let mut listing = DeviceListing::default();
-    let mut problems: Vec<String> = cpal::ALL_HOSTS
-        .iter()
-        .filter(|host| !hosts.contains(host))
-        .map(|host| format!("{host}: not running, or not to be found from the environment"))
-        .collect();
-    let mut failures = Vec::new();
-    for (host, scan) in scans {
-        match scan.join() {
-            Ok(Ok(devices)) if devices.is_empty() => problems.push(format!("{host}: no device that can be opened")),
-            Ok(Ok(devices)) => listing.devices.extend(devices),
-            Ok(Err(error)) => failures.push(format!("{host}: {error}")),
-            Err(_) => failures.push(format!("{host}: the sound backend panicked")),
-        }
+    let (mut absences, mut failures) = (Vec::new(), Vec::new());
+    for (name, answer) in answers {
+        let (running, problem) = match answer {
+            Ok(HostScan::Absent) => {
+                let problem = "not running, or not to be found from the environment".to_owned();
+                absences.push(format!("{name}: {problem}"));
+                (false, Some(problem))
+            }
+            Ok(HostScan::Devices(devices)) if devices.is_empty() => {
+                let problem = "no device that can be opened".to_owned();
+                absences.push(format!("{name}: {problem}"));
+                (true, Some(problem))
+            }
+            Ok(HostScan::Devices(devices)) => {
+                listing.devices.extend(devices);
+                (true, None)
+            }
+            Err(error) => {
+                failures.push(format!("{name}: {error}"));
+                (false, Some(error.to_string()))
+            }
+        };
+        listing.hosts.push(HostInfo { name, running, problem });
     }
     // "default" opens the first sound system's default that works: the later ones' are none.
     for direction in [Direction::Input, Direction::Output] {
@@ -102,71 +146,12 @@ pub fn list_devices() -> DeviceListing {
         defaults.skip(1).for_each(|d| d.default = false);
     }
     if listing.devices.is_empty() {
-        problems.extend(failures);
-        listing.reason = Some(format!("no sound devices: {}", problems.join("; ")));
+        absences.extend(failures);
+        listing.reason = Some(format!("no sound devices: {}", absences.join("; ")));
     } else if !failures.is_empty() {
         listing.reason = Some(failures.join("; "));
     }
     listing
-}
-
-fn scan_with_deadline(host: HostId) -> Result<Vec<DeviceInfo>, DeviceError> {
-    deadline::run("list its devices", deadline::LIST_LIMIT, move || scan(host))?
-}
-
-fn scan(id: HostId) -> Result<Vec<DeviceInfo>, DeviceError> {
-    let refused =
-        |error: cpal::Error| DeviceError::Refused { operation: "list its devices", message: error.to_string() };
-    let host = cpal::host_from_id(id).map_err(refused)?;
-    let id_of = |device: cpal::Device| device.id().ok().map(|id| id.to_string());
-    let defaults = [host.default_input_device().and_then(id_of), host.default_output_device().and_then(id_of)];
-    let mut infos = Vec::new();
-    for device in host.devices().map_err(refused)? {
-        for (direction, default) in [Direction::Input, Direction::Output].into_iter().zip(&defaults) {
-            infos.extend(describe(&device, direction, default.as_deref()));
-        }
-    }
-    Ok(infos)
-}
-
-/// ALSA's names that are not looked at: `null` calls back 100,000 times a second, and asking `jack` makes libjack print
-/// and may start a JACK server (the feature `jack` lists what a running one has).
-const PASSED_OVER: [&str; 2] = ["alsa:null", "alsa:jack"];
-
-/// `None` for what is no device in that direction.
-fn describe(device: &cpal::Device, direction: Direction, default: Option<&str>) -> Option<DeviceInfo> {
-    let id = device.id().ok()?;
-    if !find::supports(device, direction) || PASSED_OVER.contains(&id.to_string().as_str()) {
-        return None;
-    }
-    let (channels, sample_rates) = match offer_of(device, direction) {
-        Ok(offer) if offer.ranges.is_empty() => return None,
-        Ok(offer) => (channel_counts(&offer), rates(&offer)),
-        // It is there, and somebody has it or keeps it from us: worth a line.
-        Err(error) if matches!(error.kind(), cpal::ErrorKind::DeviceBusy | cpal::ErrorKind::PermissionDenied) => {
-            (Vec::new(), Vec::new())
-        }
-        Err(_) => return None,
-    };
-    let name = device.description().map_or_else(|_| id.id().to_owned(), |d| d.name().to_owned());
-    let (host, id) = (id.host().to_string(), id.to_string());
-    let default = default == Some(id.as_str());
-    Some(DeviceInfo { id, host, name, direction, channels, sample_rates, default })
-}
-
-fn rates(offer: &Offer) -> Vec<u32> {
-    if offer.server_remixes {
-        return vec![offer.own_rate_hz];
-    }
-    let mut rates: Vec<u32> = USUAL_RATES_HZ.to_vec();
-    // A device with an odd fixed rate has that one.
-    rates.extend(
-        offer.ranges.iter().filter(|r| r.min_sample_rate() == r.max_sample_rate()).map(|r| r.min_sample_rate()),
-    );
-    rates.retain(|&hz| offer.ranges.iter().any(|r| r.contains_rate(hz)));
-    rates.sort_unstable();
-    rates.dedup();
-    rates
 }
 
 #[cfg(test)]
@@ -183,31 +168,53 @@ mod tests {
             direction: Direction::Input,
             channels: vec![2],
             sample_rates: vec![48_000],
+            sample_formats: vec!["s16".into()],
             default: true,
         };
-        let json = serde_json::to_value(DeviceListing { devices: vec![info], reason: None }).unwrap();
+        let host = HostInfo { name: "pulseaudio".into(), running: true, problem: None };
+        let json =
+            serde_json::to_value(DeviceListing { devices: vec![info], hosts: vec![host], reason: None }).unwrap();
         assert_eq!(
             json,
             serde_json::json!({ "devices": [{ "id": "pulseaudio:studio.monitor", "host": "pulseaudio",
                 "name": "Monitor of Studio", "direction": "input", "channels": [2], "sample_rates": [48000],
-                "default": true }], "reason": null })
+                "sample_formats": ["s16"], "default": true }],
+                "hosts": [{ "name": "pulseaudio", "running": true, "problem": null }], "reason": null })
         );
     }
 
+    fn device(host: &str, name: &str, default: bool) -> DeviceInfo {
+        DeviceInfo {
+            id: format!("{host}:{name}"),
+            host: host.into(),
+            name: name.into(),
+            direction: Direction::Input,
+            channels: vec![1],
+            sample_rates: vec![48_000],
+            sample_formats: vec!["f32".into()],
+            default,
+        }
+    }
+
     #[test]
-    fn rates_are_the_usual_ones_within_the_range_and_odd_fixed_ones() {
-        let range = |min, max| {
-            let unknown = cpal::SupportedBufferSize::Unknown;
-            cpal::SupportedStreamConfigRange::new(2, min, max, unknown, cpal::SampleFormat::I16)
-        };
-        let mut offer = Offer {
-            own_rate_hz: 48_000,
-            own_channels: 2,
-            ranges: vec![range(44_100, 50_000), range(31_250, 31_250)],
-            server_remixes: false,
-        };
-        assert_eq!(rates(&offer), [31_250, 44_100, 48_000]);
-        offer.server_remixes = true;
-        assert_eq!(rates(&offer), [48_000]);
+    fn the_first_default_is_the_default_and_what_failed_is_said() {
+        let dead = DeviceError::TimedOut { operation: LIST, limit_ms: 5000 };
+        let answers = [
+            ("a", Ok(HostScan::Devices(vec![device("a", "x", false), device("a", "y", true)]))),
+            ("b", Ok(HostScan::Devices(vec![device("b", "z", true)]))),
+            ("c", Ok(HostScan::Absent)),
+            ("d", Err(dead)),
+            ("e", Ok(HostScan::Devices(Vec::new()))),
+        ];
+        let listing = assemble(answers.into_iter().map(|(name, answer)| (name.to_owned(), answer)));
+        let defaults: Vec<_> = listing.devices.iter().filter(|d| d.default).map(|d| d.id.as_str()).collect();
+        assert_eq!(defaults, ["a:y"]);
+        assert_eq!(listing.hosts.iter().map(|h| h.running).collect::<Vec<_>>(), [true, true, false, false, true]);
+        assert_eq!(listing.reason.as_deref(), Some("d: can't list its devices: no answer within 5000 ms"));
+        let none = assemble([("c".to_owned(), Ok(HostScan::Absent))].into_iter());
+        assert_eq!(
+            none.reason.as_deref(),
+            Some("no sound devices: c: not running, or not to be found from the environment")
+        );
     }
 }

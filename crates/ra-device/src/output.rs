@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use cpal::{OutputCallbackInfo, traits::DeviceTrait};
-use ra_core::{ChannelCount, Clock, Granted, SampleRate, StreamSpec, SystemClock};
+use ra_core::{ChannelCount, Clock, Granted, RealtimeGrant, SampleRate, StreamSpec, SystemClock};
 
 use crate::{
     DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, PeriodOutput, Probed, StreamCounts, deadline,
+    identity::{self, OnMove},
     negotiate::Wish,
     output_period::OutputPeriod,
     sample::{DeviceSample, with_sample_type},
@@ -55,6 +56,7 @@ impl OutputRequest {
 pub fn probe_output(request: &OutputRequest) -> Result<Probed, DeviceError> {
     let request = request.clone();
     deadline::run("look at the device", deadline::OPEN_LIMIT, move || {
+        identity::check_server(&request.device)?;
         let target = Target::find(&request.device, Direction::Output, &request.wish())?;
         Ok(Probed { id: target.id, name: target.name, spec: target.choice.spec })
     })?
@@ -83,12 +85,16 @@ impl OutputStream {
     ) -> Result<Self, DeviceError> {
         let request = request.clone();
         deadline::run("open the device", deadline::OPEN_LIMIT, move || {
+            identity::check_server(&request.device)?;
             let target = Target::find(&request.device, Direction::Output, &request.wish())?;
             let spec = target.choice.spec;
             let status = Arc::new(Status::new());
             let period = OutputPeriod::new(make(spec), status.clone(), spec.sample_rate, spec.channels.get());
-            let stream = with_sample_type!(target.choice.format, build(&target, period, status.clone()))?;
-            Ok(Self { open: OpenStream::new(stream, status, spec, target.label()) })
+            let on_move = OnMove::for_request(&request.device);
+            let (stream, watch) = identity::watched(&target, Direction::Output, on_move, &status, || {
+                with_sample_type!(target.choice.format, build(&target, period, status.clone()))
+            })?;
+            Ok(Self { open: OpenStream::new(stream, target, status, spec).with_watch(watch) })
         })?
     }
 
@@ -130,6 +136,15 @@ impl OutputStream {
     /// Wait-free, no allocation.
     pub fn counts(&self) -> StreamCounts {
         self.open.counts()
+    }
+
+    /// The scheduling class of the thread that the callbacks come on, read back, as
+    /// [`InputStream::callback_thread`](crate::InputStream::callback_thread) tells it.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: does I/O.
+    pub fn callback_thread(&self) -> Option<RealtimeGrant> {
+        self.open.callback_thread()
     }
 }
 

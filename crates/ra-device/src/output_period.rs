@@ -13,6 +13,14 @@ use crate::{
 
 /// What plays on an output device.
 pub trait PeriodOutput: Send {
+    /// Learns that the device wants `n_frames` now, the first of which will be heard at the monotonic time `playback_ns`, as
+    /// far as the sound system knows. Called once per period, before the period is filled; does nothing unless it is
+    /// overridden.
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    fn begin_period(&mut self, _playback_ns: u64, _n_frames: usize) {}
+
     /// Fills one period, or a piece of one, with interleaved samples. It comes as silence.
     ///
     /// `playback_ns` is the monotonic time at which its first frame will be heard, as far as the sound system knows.
@@ -52,10 +60,11 @@ impl OutputPeriod {
     /// Wait-free, no allocation.
     pub(crate) fn on_period<T: DeviceSample>(&mut self, data: &mut [T], now_ns: u64, ahead_ns: Option<u64>) {
         let n_frames = data.len() / self.channels;
-        let closed = self.status.is_closed();
+        let closed = self.status.is_over();
         let stamp = stamp::playback(now_ns, ahead_ns, self.sample_rate.ns_of_frames(n_frames as u64));
         if !closed && n_frames > 0 {
             self.status.count_period(now_ns, n_frames as u64, stamp.trusted);
+            self.output.begin_period(stamp.ns, n_frames);
         }
         let mut done_frames = 0;
         for piece in data.chunks_mut(PIECE_FRAMES * self.channels) {
@@ -81,6 +90,9 @@ mod tests {
     /// Plays a ramp and remembers when it was asked.
     struct Ramp(f32, Arc<Mutex<Vec<(u64, usize)>>>);
     impl PeriodOutput for Ramp {
+        fn begin_period(&mut self, playback_ns: u64, n_frames: usize) {
+            self.1.lock().unwrap().push((playback_ns, n_frames));
+        }
         fn render(&mut self, playback_ns: u64, interleaved: &mut [f32]) {
             self.1.lock().unwrap().push((playback_ns, interleaved.len()));
             for sample in interleaved {
@@ -99,7 +111,8 @@ mod tests {
         period.on_period(&mut data, 1_000_000_000, Some(40_000_000));
         assert!(data.iter().enumerate().all(|(i, &x)| x == i as i16));
         let second_ns = 1_040_000_000 + SampleRate::HZ_48000.ns_of_frames(PIECE_FRAMES as u64);
-        assert_eq!(*asked.lock().unwrap(), [(1_040_000_000, 2 * PIECE_FRAMES), (second_ns, 960)]);
+        let whole = (1_040_000_000, PIECE_FRAMES + 480);
+        assert_eq!(*asked.lock().unwrap(), [whole, (1_040_000_000, 2 * PIECE_FRAMES), (second_ns, 960)]);
         assert_eq!(status.counts().frames, PIECE_FRAMES as u64 + 480);
     }
 

@@ -1,8 +1,12 @@
-//! What callbacks leave behind for the control side: counters in atomics. No text, no queue, nothing that could fill.
+//! What callbacks leave behind for the control side: counters in atomics. No text, no queue, nothing that could fill; the
+//! one text here comes from the control side.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+use std::sync::{
+    OnceLock,
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 use cpal::ErrorKind;
@@ -64,6 +68,14 @@ pub(crate) struct Status {
     longest_frames: AtomicU64,
     replaced_stamps: AtomicU64,
     clipped_samples: AtomicU64,
+    non_finite_samples: AtomicU64,
+    /// The bits of `Stuck`'s level beside its channel, counted from 1; 0 for none.
+    stuck: AtomicU64,
+    stuck_frames: AtomicU64,
+    /// The callback's thread; 0 before its first period.
+    thread: AtomicU64,
+    /// Why nothing more is wanted of the stream: what the control side has found out about it.
+    lost: OnceLock<String>,
 }
 
 impl Status {
@@ -82,6 +94,24 @@ impl Status {
         self.closed.load(Acquire)
     }
 
+    /// Nothing more is wanted of the stream, for a reason that no callback tells: from here on callbacks deliver nothing.
+    /// The first reason stays.
+    #[cfg_attr(not(feature = "pulseaudio"), allow(dead_code, reason = "only a sound server moves streams"))]
+    pub(crate) fn lose(&self, reason: String) {
+        if !self.is_closed() {
+            // Fails only where it is lost already.
+            drop(self.lost.set(reason));
+        }
+    }
+
+    /// Whether callbacks deliver nothing any more: closed, or lost by [`Status::lose`].
+    ///
+    /// # Real-time safety
+    /// Wait-free, no allocation.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_closed() || self.lost.get().is_some()
+    }
+
     /// Called from cpal's error callback, which may be on the audio thread.
     pub(crate) fn count_error(&self, kind: ErrorKind) {
         if !self.is_closed() {
@@ -92,6 +122,7 @@ impl Status {
 
     /// Called at the start of each period. One thread at a time writes here, so load and store suffice.
     pub(crate) fn count_period(&self, now_ns: u64, n_frames: u64, trusted_stamp: bool) {
+        self.note_thread();
         self.errors_since_period.store(0, Relaxed);
         self.periods.fetch_add(1, Relaxed);
         self.frames.fetch_add(n_frames, Relaxed);
@@ -109,12 +140,47 @@ impl Status {
         }
     }
 
+    /// Samples that are no numbers.
+    pub(crate) fn count_non_finite(&self, n_samples: u64) {
+        if n_samples > 0 {
+            self.non_finite_samples.fetch_add(n_samples, Relaxed);
+        }
+    }
+
+    /// `n_frames` more in which a channel, counted from 0, stood still at `level`.
+    pub(crate) fn count_stuck(&self, channel: usize, level: f32, n_frames: u64) {
+        self.stuck.store(((channel as u64 + 1) << 32) | u64::from(level.to_bits()), Relaxed);
+        self.stuck_frames.fetch_add(n_frames, Relaxed);
+    }
+
+    /// Remembers the calling thread, once: on Linux, by its number, which costs one system call that never waits.
+    fn note_thread(&self) {
+        #[cfg(target_os = "linux")]
+        if self.thread.load(Relaxed) == 0 {
+            self.thread.store(rustix::thread::gettid().as_raw_nonzero().get() as u64, Relaxed);
+        }
+    }
+
+    /// The callback's thread, where the system has numbers for them and there was a period.
+    pub(crate) fn thread(&self) -> Option<u64> {
+        Some(self.thread.load(Relaxed)).filter(|&number| number != 0)
+    }
+
+    fn stuck(&self) -> Option<(u16, f32)> {
+        let bits = self.stuck.load(Relaxed);
+        let channel = (bits >> 32) as u16;
+        (channel != 0).then(|| (channel, f32::from_bits(bits as u32)))
+    }
+
     fn count_of(&self, fault: Fault) -> u64 {
         self.faults[fault as usize].load(Relaxed)
     }
 
     /// Why no period will come any more, if that is so.
     pub(crate) fn loss(&self) -> Option<String> {
+        if let Some(reason) = self.lost.get() {
+            return Some(reason.clone());
+        }
         for (fault, reason) in LOSSES {
             if self.count_of(fault) > 0 {
                 return Some(reason.to_owned());
@@ -136,6 +202,8 @@ impl Status {
             xruns: self.count_of(Fault::Xrun),
             replaced_stamps: self.replaced_stamps.load(Relaxed),
             clipped_samples: self.clipped_samples.load(Relaxed),
+            non_finite_samples: self.non_finite_samples.load(Relaxed),
+            stuck_frames: self.stuck_frames.load(Relaxed),
             errors: self.faults.iter().map(|n| n.load(Relaxed)).sum(),
         }
     }
@@ -160,12 +228,16 @@ pub struct StreamCounts {
     pub replaced_stamps: u64,
     /// Samples beyond full scale that an output was given.
     pub clipped_samples: u64,
+    /// Samples of an input that were NaN or infinite.
+    pub non_finite_samples: u64,
+    /// Frames of an input in which a channel stood still at a level that is not silence, beyond the first second.
+    pub stuck_frames: u64,
     /// Error callbacks of every kind.
     pub errors: u64,
 }
 
 /// What happened on a stream, besides sound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DeviceEvent {
     /// The sound system ran over or under.
@@ -182,6 +254,19 @@ pub enum DeviceEvent {
         /// How many since the last look.
         n: u64,
     },
+    /// Samples that were NaN or infinite came from the device: a broken driver.
+    NotNumbers {
+        /// How many since the last look.
+        n_samples: u64,
+    },
+    /// A channel of the device has stood still for a second, at a level that is not silence: it is broken, or something
+    /// before it is. Said once.
+    StoodStill {
+        /// The channel, counted from 1, as it is delivered.
+        channel: u16,
+        /// Where it stands; 1.0 is full scale.
+        level_lin: f32,
+    },
     /// No sound comes or goes any more: the stream has to be closed and opened again. Said once.
     Lost {
         /// What the sound system said.
@@ -193,6 +278,8 @@ pub enum DeviceEvent {
 #[derive(Debug, Default)]
 pub(crate) struct Watcher {
     seen: [u64; N_FAULTS],
+    seen_non_finite: u64,
+    has_stood_still: bool,
     lost: bool,
 }
 
@@ -217,6 +304,16 @@ impl Watcher {
         let n_other = news(Fault::Other);
         if n_other > 0 {
             events.push(DeviceEvent::ErrorsSeen { n: n_other });
+        }
+        let n_non_finite = status.non_finite_samples.load(Relaxed);
+        let n_samples = n_non_finite - std::mem::replace(&mut self.seen_non_finite, n_non_finite);
+        if n_samples > 0 {
+            events.push(DeviceEvent::NotNumbers { n_samples });
+        }
+        if let Some((channel, level_lin)) = status.stuck()
+            && !std::mem::replace(&mut self.has_stood_still, true)
+        {
+            events.push(DeviceEvent::StoodStill { channel, level_lin });
         }
         if !self.lost
             && let Some(reason) = status.loss()
@@ -287,6 +384,38 @@ mod tests {
         status.close();
         status.count_error(ErrorKind::DeviceNotAvailable); // PipeWire says so at every ordinary close
         assert_eq!(watcher.take(&status), []);
+    }
+
+    #[test]
+    fn what_the_control_side_finds_out_is_a_loss_and_the_first_reason_stays() {
+        let (status, mut watcher) = (Status::new(), Watcher::default());
+        assert!(!status.is_over());
+        status.lose("moved to another".to_owned());
+        status.lose("later".to_owned());
+        status.count_error(ErrorKind::DeviceNotAvailable);
+        assert!(status.is_over() && !status.is_closed());
+        assert_eq!(watcher.take(&status), [DeviceEvent::Lost { reason: "moved to another".to_owned() }]);
+        assert_eq!(watcher.take(&status), []);
+        let closed = Status::new();
+        closed.close();
+        closed.lose("too late".to_owned());
+        assert_eq!(closed.loss(), None, "what is closed can't be lost");
+    }
+
+    #[test]
+    fn what_is_no_sound_is_counted_and_told() {
+        let (status, mut watcher) = (Status::new(), Watcher::default());
+        status.count_non_finite(3);
+        status.count_stuck(1, -0.25, 480);
+        status.count_stuck(1, -0.25, 480);
+        assert_eq!(
+            watcher.take(&status),
+            [DeviceEvent::NotNumbers { n_samples: 3 }, DeviceEvent::StoodStill { channel: 2, level_lin: -0.25 }]
+        );
+        status.count_non_finite(1);
+        status.count_stuck(1, -0.25, 480);
+        assert_eq!(watcher.take(&status), [DeviceEvent::NotNumbers { n_samples: 1 }]);
+        assert_eq!((status.counts().non_finite_samples, status.counts().stuck_frames), (4, 1_440));
     }
 
     #[test]

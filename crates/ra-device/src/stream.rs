@@ -10,12 +10,15 @@ use cpal::{
     StreamInstant,
     traits::{DeviceTrait, StreamTrait},
 };
-use ra_core::{Granted, StreamSpec};
+use ra_core::{Granted, RealtimeGrant, StreamSpec};
 
 use crate::{
     DeviceError, DeviceEvent, Direction, StreamCounts, deadline, find,
+    hosts::HostLease,
+    identity::Watch,
     negotiate::{self, Choice, Offer, Wish},
     status::{Status, Watcher},
+    thread_class,
 };
 
 /// What a device would be opened as.
@@ -35,12 +38,14 @@ pub(crate) struct Target {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) choice: Choice,
+    /// The connection that the device is used by.
+    pub(crate) lease: HostLease,
 }
 
 impl Target {
     /// Finds and negotiates. May block.
     pub(crate) fn find(id: &str, direction: Direction, wish: &Wish) -> Result<Self, DeviceError> {
-        let device = find::find(id, direction)?;
+        let (device, lease) = find::find(id, direction)?;
         let offer = offer_of(&device, direction).map_err(|error| DeviceError::Refused {
             operation: "ask the device for its formats",
             message: error.to_string(),
@@ -48,7 +53,7 @@ impl Target {
         let choice = negotiate::choose(&offer, wish)?;
         let id = device.id().map_or_else(|_| id.to_owned(), |id| id.to_string());
         let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
-        Ok(Self { device, id, name, choice })
+        Ok(Self { device, id, name, choice, lease })
     }
 
     /// The error for an opening that was refused.
@@ -86,19 +91,34 @@ pub(crate) fn distance_ns(later: StreamInstant, earlier: StreamInstant) -> Optio
     later.checked_duration_since(earlier).map(|d| d.as_nanos().min(u128::from(u64::MAX)) as u64)
 }
 
+/// A stream and the connection that it runs by, which is given back when the stream is closed: not before.
+struct Leased {
+    stream: cpal::Stream,
+    _lease: HostLease,
+}
+
 /// An open stream in either direction, its status and its end.
 pub(crate) struct OpenStream {
-    stream: Option<Arc<cpal::Stream>>,
+    stream: Option<Arc<Leased>>,
     status: Arc<Status>,
     watcher: Watcher,
     granted: Granted,
+    watch: Option<Watch>,
 }
 
 impl OpenStream {
-    pub(crate) fn new(stream: cpal::Stream, status: Arc<Status>, spec: StreamSpec, device: String) -> Self {
+    /// Of a stream that was built on `target`.
+    pub(crate) fn new(stream: cpal::Stream, target: Target, status: Arc<Status>, spec: StreamSpec) -> Self {
         let period_frames = stream.buffer_size().ok().filter(|&n| n > 0);
-        let granted = Granted { spec, period_frames, device };
-        Self { stream: Some(Arc::new(stream)), status, watcher: Watcher::default(), granted }
+        let granted = Granted { spec, period_frames, device: target.label() };
+        let stream = Leased { stream, _lease: target.lease };
+        Self { stream: Some(Arc::new(stream)), status, watcher: Watcher::default(), granted, watch: None }
+    }
+
+    /// With what watches on which device it is.
+    pub(crate) fn with_watch(mut self, watch: Option<Watch>) -> Self {
+        self.watch = watch;
+        self
     }
 
     pub(crate) fn granted(&self) -> &Granted {
@@ -109,7 +129,7 @@ impl OpenStream {
         let Some(stream) = self.stream.clone() else {
             return Err(DeviceError::Refused { operation: "start the device", message: "it is closed".into() });
         };
-        deadline::run("start the device", deadline::START_LIMIT, move || stream.play())?
+        deadline::run("start the device", deadline::START_LIMIT, move || stream.stream.play())?
             .map_err(|error| DeviceError::Refused { operation: "start the device", message: error.to_string() })
     }
 
@@ -124,6 +144,10 @@ impl OpenStream {
     pub(crate) fn counts(&self) -> StreamCounts {
         self.status.counts()
     }
+
+    pub(crate) fn callback_thread(&self) -> Option<RealtimeGrant> {
+        thread_class::of_thread(self.status.thread()?)
+    }
 }
 
 /// How long the backend may take to let go of the callback once the stream is closed.
@@ -132,6 +156,8 @@ const RELEASE_LIMIT: Duration = Duration::from_millis(500);
 impl Drop for OpenStream {
     fn drop(&mut self) {
         self.status.close();
+        // Before the stream: its end is no news. It holds the status too, now and then.
+        self.watch = None;
         let Some(stream) = self.stream.take() else { return };
         if let Err(error) = deadline::run("close the device", deadline::CLOSE_LIMIT, move || drop(stream)) {
             log::warn!("{}: {error}; its stream is left behind, silent", self.granted.device);

@@ -1,7 +1,7 @@
 //! The commands that handles send to the control thread, and how they are answered.
 
 use crossbeam_channel::Sender;
-use ra_core::{ClockedSource, PulledSource, Sink, Stats, StreamSpec};
+use ra_core::{ClockedSource, PulledSource, Sink, SinkCommand, Stats, StreamSpec};
 use ra_dsp::Insert;
 
 use crate::{BusConfig, BusReader, CommandError, ReaderConfig, SinkConfig, SourceConfig};
@@ -85,9 +85,11 @@ pub(crate) enum Command {
     RemoveBus { name: String, reply: ReplyTo<()> },
     AddSource { config: SourceConfig, source: AnySource, reply: ReplyTo<()> },
     RemoveSource { name: String, reply: ReplyTo<()> },
+    RetrySource { name: String, reply: ReplyTo<()> },
     SetSource { name: String, change: SourceChange, reply: ReplyTo<()> },
     AddSink { config: SinkConfig, sink: Box<dyn Sink>, reply: ReplyTo<()> },
     RemoveSink { name: String, reply: ReplyTo<()> },
+    TellSink { name: String, command: SinkCommand, reply: ReplyTo<()> },
     AddInsert { strip: Strip, insert: Box<dyn Insert>, reply: ReplyTo<InsertId> },
     RemoveInsert { strip: Strip, id: InsertId, reply: ReplyTo<()> },
     Subscribe { from: String, config: ReaderConfig, reply: ReplyTo<BusReader> },

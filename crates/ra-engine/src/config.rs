@@ -185,6 +185,38 @@ pub struct SourceConfig {
     pub latency_offset_ms: f64,
     /// What becomes of a clocked source whose rate is not the one that it claims. Default: it is followed.
     pub on_rate_mismatch: OnRateMismatch,
+    /// What is heard in its place when it is lost. Default: silence.
+    pub on_loss: OnLoss,
+    /// How long it has to sound again, in milliseconds, 0 to 60 000, before it is heard in the place of its fallback.
+    /// Default 150.
+    pub return_after_ms: f64,
+    /// Whether a clocked source must be there at the start: else one whose device is not there, or can't be opened, is
+    /// waited for. Default yes.
+    pub required: bool,
+}
+
+/// What is heard in place of a source that is lost. Its own timeline has silence of just the missing length either way: a
+/// bus that hears `source:NAME` is not touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OnLoss {
+    /// Nothing.
+    #[default]
+    Silence,
+    /// The source of that name, with its own gain and on its own buses. It is running all the time and is heard only while
+    /// it stands in for somebody: from the moment on that the first source that names it comes, and until it is removed.
+    /// Several sources may name one; one that is lost itself may have a fallback of its own. A name that is not there is
+    /// silence until it is.
+    Fallback(String),
+}
+
+impl OnLoss {
+    /// The name of the fallback source.
+    pub fn fallback(&self) -> Option<&str> {
+        match self {
+            OnLoss::Silence => None,
+            OnLoss::Fallback(name) => Some(name),
+        }
+    }
 }
 
 /// What to do with a source that claims one rate and delivers another, more than 1 % away.
@@ -210,6 +242,9 @@ impl SourceConfig {
             mono_law: MonoLaw::Minus3Db,
             latency_offset_ms: 0.0,
             on_rate_mismatch: OnRateMismatch::Follow,
+            on_loss: OnLoss::Silence,
+            return_after_ms: 150.0,
+            required: true,
         }
     }
 }

@@ -8,8 +8,12 @@ use ra_core::{
 };
 use ra_queue::{BlockReader, QueueError, ReadOutcome};
 
+use crossbeam_channel::Receiver;
+
+use crate::CommandError;
 use crate::cushion::Cushion;
 use crate::lag::{Lag, LagRule};
+use crate::sink_order::SinkOrder;
 use crate::sink_shared::SinkShared;
 use crate::timeline::Timeline;
 
@@ -39,6 +43,7 @@ pub(crate) struct Consumer {
     left_blocks: Option<u64>,
     trouble: Trouble,
     timeline: Arc<Timeline>,
+    orders: Receiver<SinkOrder>,
     pub(crate) shared: Arc<SinkShared>,
 }
 
@@ -78,7 +83,7 @@ impl Consumer {
         sink: Box<dyn Sink>,
         shared: Arc<SinkShared>,
     ) -> Self {
-        let ConsumerStart { name, spec, block_frames, lag_rule, timeline } = start;
+        let ConsumerStart { name, spec, block_frames, lag_rule, timeline, orders } = start;
         let buffer = vec![0.0; spec.samples(block_frames)];
         Self {
             name,
@@ -96,6 +101,7 @@ impl Consumer {
             left_blocks: None,
             trouble: Trouble::None,
             timeline,
+            orders,
             shared,
         }
     }
@@ -200,6 +206,9 @@ impl Consumer {
             if self.left_blocks == Some(0) {
                 return Drained::Ended;
             }
+            if let Some(dead) = self.carry_out_order() {
+                return dead;
+            }
             match self.lag_rule.before_read(&mut *self.reader) {
                 Lag::None => {}
                 lag => {
@@ -228,6 +237,24 @@ impl Consumer {
             }
         }
         Drained::More
+    }
+
+    /// Tells the sink the next thing that it is to be told, if there is one. `Some` when the sink is dead.
+    fn carry_out_order(&mut self) -> Option<Drained> {
+        let SinkOrder { command, answer } = self.orders.try_recv().ok()?;
+        let result = self.call(|sink| sink.command(&command));
+        // What it refuses is no trouble: it goes on as before.
+        let is_dead = matches!(&result, Err(SinkError::Fatal(_))) && result.as_ref().is_err_and(|e| self.complain(e));
+        let name = self.name.clone();
+        answer.give(result.map_err(|cause| CommandError::Sink { name, cause }));
+        is_dead.then_some(Drained::Dead)
+    }
+
+    /// Answers whoever would tell it something before it is open.
+    pub(crate) fn refuse_orders(&mut self) {
+        for SinkOrder { answer, .. } in self.orders.try_iter() {
+            answer.give(Err(CommandError::NotOpen { name: self.name.clone() }));
+        }
     }
 
     /// It was later than it may be. True: that ends it.
@@ -295,13 +322,14 @@ impl Consumer {
                     // Everything is on the disk after all; what it refused meanwhile is in its gaps.
                     self.shared.set_state(SinkState::Ok, None);
                 }
-                self.shared.finished(&report);
+                self.shared.set_report(report.clone());
                 Some(report)
             }
             Err(_) if self.shared.is_evicted() => None,
             Err(cause) => {
                 if let SinkError::Tail { path, lost_frames, .. } = &cause {
-                    self.shared.lose_tail(*lost_frames, path.clone());
+                    self.shared.take_back(*lost_frames);
+                    self.shared.name_file(path.clone());
                 }
                 if self.shared.state() != SinkState::Panicked {
                     log::error!("sink {}: {cause}", self.name);
@@ -347,7 +375,13 @@ impl Consumer {
             let Self { sink, buffer, spec, shared, .. } = self;
             let block = Block { stamp, spec: *spec, samples: &buffer[..n_samples] };
             let Some(sink) = sink.as_deref_mut() else { return Some(Drained::Dead) };
-            if let Err(cause) = guard(shared, || sink.write(&block)) {
+            let (written, told) = guard_and_ask(shared, sink, |sink| sink.write(&block));
+            if written.is_ok() {
+                // Before anything of it is taken back.
+                shared.deliver(wanted);
+            }
+            told.tell(shared);
+            if let Err(cause) = written {
                 if self.shared.is_evicted() {
                     return self.complain(&cause).then_some(Drained::Dead);
                 }
@@ -358,7 +392,6 @@ impl Consumer {
                 });
                 return self.complain(&cause).then_some(Drained::Dead);
             }
-            self.shared.deliver(wanted);
             if self.trouble == Trouble::Failing {
                 self.trouble = Trouble::TookABlock;
             }
@@ -370,7 +403,9 @@ impl Consumer {
     fn call<T>(&mut self, work: impl FnOnce(&mut dyn Sink) -> Result<T, SinkError>) -> Result<T, SinkError> {
         let Self { sink, shared, .. } = self;
         let Some(sink) = sink.as_deref_mut() else { return Err(SinkError::Fatal("it is closed".to_owned())) };
-        guard(shared, || work(sink))
+        let (result, told) = guard_and_ask(shared, sink, work);
+        told.tell(shared);
+        result
     }
 
     /// Notes an error; true when it ends the sink.
@@ -408,9 +443,42 @@ pub(crate) struct ConsumerStart {
     pub(crate) block_frames: usize,
     pub(crate) lag_rule: LagRule,
     pub(crate) timeline: Arc<Timeline>,
+    /// What the sink is told.
+    pub(crate) orders: Receiver<SinkOrder>,
 }
 
 const PANICKED: &str = "panicked: ";
+
+/// What a sink tells of itself behind a call.
+#[derive(Default)]
+struct Told {
+    taken_back_frames: u64,
+    report: Option<SinkReport>,
+}
+
+impl Told {
+    fn tell(self, shared: &SinkShared) {
+        if self.taken_back_frames > 0 {
+            shared.take_back(self.taken_back_frames);
+        }
+        if let Some(report) = self.report {
+            shared.set_report(report);
+        }
+    }
+}
+
+/// Calls the sink, and asks it for what it has to tell, also where the call failed. It is one call for whoever watches it.
+fn guard_and_ask<T>(
+    shared: &SinkShared,
+    sink: &mut dyn Sink,
+    work: impl FnOnce(&mut dyn Sink) -> Result<T, SinkError>,
+) -> (Result<T, SinkError>, Told) {
+    let done = guard(shared, || {
+        let result = work(sink);
+        Ok((result, Told { taken_back_frames: sink.take_back_frames(), report: sink.take_report() }))
+    });
+    done.unwrap_or_else(|cause| (Err(cause), Told::default()))
+}
 
 /// Runs the sink's code; a panic becomes a fatal error, and so does a return after the sink was given up on.
 fn guard<T>(shared: &SinkShared, work: impl FnOnce() -> Result<T, SinkError>) -> Result<T, SinkError> {

@@ -5,13 +5,16 @@
 //! mixer gives back.
 
 mod buses;
+mod clock_watch;
 mod clocked;
+mod fallbacks;
 mod inserts;
 mod routes;
 mod sinks;
 mod snapshot;
 mod sources;
 mod strips;
+mod supervision;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,6 +40,7 @@ use crate::timeline::Timeline;
 use crate::{BusConfig, CommandError, ConsumerClass, EngineConfig, EngineError, Latency, MAIN_BUS};
 
 use buses::BusEntry;
+use clock_watch::ClockWatch;
 use sinks::SinkEntry;
 pub(crate) use sinks::SinkNumber;
 use sources::SourceEntry;
@@ -59,7 +63,7 @@ pub(crate) enum Request {
         source: Box<dyn ClockedSource>,
         input: InputWriter,
     },
-    /// Its device goes on in another format: stop it, and start it on a new ring.
+    /// It was lost, or goes on in another format: stop it, as far as it runs, and start it on a new ring.
     RestartClocked {
         id: SourceId,
         name: String,
@@ -104,12 +108,8 @@ pub(crate) struct ConsumerRun {
 
 /// What became of a request.
 pub(crate) enum Completion {
-    ClockedStarted {
-        id: SourceId,
-        source: Box<dyn ClockedSource>,
-        result: Result<Granted, SourceError>,
-    },
-    ClockedRestarted {
+    /// Of both `StartClocked` and `RestartClocked`.
+    ClockedOpened {
         id: SourceId,
         source: Box<dyn ClockedSource>,
         result: Result<Granted, SourceError>,
@@ -163,6 +163,9 @@ pub(crate) struct Control {
     next_source: u32,
     next_insert: u32,
     next_sink: u32,
+    /// The time of the last tick.
+    now_ns: u64,
+    clock_watch: ClockWatch,
     /// When sinks were last looked after.
     looked_ns: u64,
     stopping: bool,
@@ -215,6 +218,8 @@ impl Control {
             next_source: 0,
             next_insert: 0,
             next_sink: 0,
+            now_ns: 0,
+            clock_watch: ClockWatch::default(),
             looked_ns: 0,
             stopping: false,
             failure: None,
@@ -233,9 +238,11 @@ impl Control {
             Command::RemoveBus { name, reply } => drop(reply.send(self.remove_bus(&name))),
             Command::AddSource { config, source, reply } => self.add_source(config, source, Some(reply)),
             Command::RemoveSource { name, reply } => drop(reply.send(self.remove_source(&name))),
+            Command::RetrySource { name, reply } => drop(reply.send(self.retry_source(&name))),
             Command::SetSource { name, change, reply } => drop(reply.send(self.set_source(&name, change))),
             Command::AddSink { config, sink, reply } => self.add_sink(config, sink, Some(reply)),
             Command::RemoveSink { name, reply } => self.remove_sink(&name, reply),
+            Command::TellSink { name, command, reply } => self.tell_sink(&name, command, reply),
             Command::AddInsert { strip, insert, reply } => drop(reply.send(self.add_insert(&strip, insert))),
             Command::RemoveInsert { strip, id, reply } => drop(reply.send(self.remove_insert(&strip, id))),
             Command::Subscribe { from, config, reply } => drop(reply.send(self.subscribe(&from, config))),
@@ -246,8 +253,7 @@ impl Control {
     /// Learns what became of a request.
     pub(crate) fn complete(&mut self, completion: Completion) {
         match completion {
-            Completion::ClockedStarted { id, source, result } => self.clocked_started(id, source, result),
-            Completion::ClockedRestarted { id, source, result } => self.clocked_restarted(id, source, result),
+            Completion::ClockedOpened { id, source, result } => self.clocked_opened(id, source, result),
             Completion::ClockedStopped { id } => self.clocked_stopped(id),
             Completion::FeederPrimed { id } => self.feeder_primed(id),
             Completion::SinkOpened { number, result, clock } => self.sink_opened(number, result, clock),
@@ -262,6 +268,7 @@ impl Control {
 
     /// Does what time brings: frees what the mixer gave back, keeps what it saw, and looks after the sources.
     pub(crate) fn tick(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
         while let Ok(retired) = self.retired.pop() {
             self.take_back(retired);
         }
@@ -272,10 +279,13 @@ impl Control {
             }
         }
         self.timeline.set_latency_ns(self.counters.latency_ns.get());
-        if self.master_reason.is_none() && self.counters.master_state() == MasterState::Gone {
-            self.master_failure("has gone");
+        match self.counters.master_state() {
+            MasterState::Gone if self.master_reason.is_none() => self.master_failure("has gone"),
+            // It leads, whatever was before.
+            MasterState::Following if self.master_reason.take().is_some() => log::info!("the master clock is back"),
+            _ => {}
         }
-        self.poll_clocked_sources(now_ns);
+        self.supervise_sources(now_ns);
         self.evict_stuck_sinks(now_ns);
         self.send_waiting();
         forget_oldest(&mut self.sources, SourceEntry::is_gone);

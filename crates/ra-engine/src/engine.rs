@@ -15,8 +15,8 @@ use crate::timeline::Timeline;
 use crate::workers::Workers;
 use crate::{CommandError, EngineConfig, EngineError, EngineHandle};
 
-/// How often the control thread looks after what the mixer gave back.
-const TICK: Duration = Duration::from_millis(20);
+/// How often the control thread looks after what the mixer gave back, and after the sources: a loss is known within it.
+const TICK: Duration = Duration::from_millis(10);
 
 /// How long the tails of clocked sources take to mix, beyond three latencies, in nanoseconds: as much as their rings hold.
 /// A device that was left behind never closes its ring.
@@ -36,6 +36,8 @@ pub struct Engine {
     commands: Sender<Command>,
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
+    #[cfg(feature = "async")]
+    notifier: Arc<crate::async_reader::Notifier>,
 }
 
 /// What the engine's owner tells the control thread.
@@ -65,6 +67,8 @@ impl Engine {
         let (commands, command_queue) = unbounded();
         let (orders, order_queue) = unbounded();
         let (completions, completion_queue) = unbounded();
+        #[cfg(feature = "async")]
+        let notifier = crate::async_reader::Notifier::new(Arc::clone(&clock));
         let driver = Driver {
             workers: Workers::new(Arc::clone(&clock), completions),
             config,
@@ -82,12 +86,22 @@ impl Engine {
             .name(name.to_owned())
             .spawn(move || driver.run())
             .map_err(|cause| EngineError::Thread { thread: name.to_owned(), cause })?;
-        Ok(Self { commands, orders, thread: Some(thread) })
+        Ok(Self {
+            commands,
+            orders,
+            thread: Some(thread),
+            #[cfg(feature = "async")]
+            notifier,
+        })
     }
 
     /// A handle for commands; clone it for as many threads as you like.
     pub fn handle(&self) -> EngineHandle {
-        EngineHandle { commands: self.commands.clone() }
+        EngineHandle {
+            commands: self.commands.clone(),
+            #[cfg(feature = "async")]
+            notifier: Arc::clone(&self.notifier),
+        }
     }
 
     /// Starts the audio thread; frame 0 is now. Does nothing when it runs already.
@@ -166,6 +180,7 @@ impl Driver {
                 },
                 default(TICK) => {}
             }
+            self.control.look_at_clocks(&*self.clock);
             self.control.tick(self.clock.now_ns());
             if let Some(mixer) = &mut self.idle_mixer {
                 self.control.prepare(mixer, self.clock.now_ns());

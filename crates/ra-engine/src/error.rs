@@ -106,7 +106,7 @@ pub enum CommandError {
         #[source]
         cause: SourceError,
     },
-    /// The sink could not be opened.
+    /// The sink could not be opened, or refused what it was told.
     #[error("sink {name:?}: {cause}")]
     Sink {
         /// Its name.
@@ -114,6 +114,34 @@ pub enum CommandError {
         /// Why.
         #[source]
         cause: SinkError,
+    },
+    /// The sink did not return in time and was given up on.
+    #[error("sink {name:?} was {reason}")]
+    SinkEvicted {
+        /// Its name.
+        name: String,
+        /// For how long it was waited.
+        reason: String,
+    },
+    /// The sink ended before it could do what it was told.
+    #[error("sink {name:?} has ended")]
+    SinkEnded {
+        /// Its name.
+        name: String,
+    },
+    /// The sink waits for its first block.
+    #[error("sink {name:?} is not open yet")]
+    NotOpen {
+        /// Its name.
+        name: String,
+    },
+    /// Too many commands wait for the sink already.
+    #[error("sink {name:?} is busy: {n_waiting} commands wait for it")]
+    SinkBusy {
+        /// Its name.
+        name: String,
+        /// How many.
+        n_waiting: usize,
     },
     /// A resampler or an effect could not be made.
     #[error(transparent)]

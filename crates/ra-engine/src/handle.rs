@@ -1,7 +1,7 @@
 //! The clonable handle through which any thread commands a running engine.
 
 use crossbeam_channel::{Sender, bounded};
-use ra_core::{Sink, Stats};
+use ra_core::{Metadata, Sink, SinkCommand, Stats};
 use ra_dsp::Insert;
 
 use crate::command::{Command, ReplyTo, SourceChange};
@@ -20,6 +20,8 @@ use crate::{AnySource, BusConfig, BusReader, CommandError, InsertId, ReaderConfi
 #[derive(Clone)]
 pub struct EngineHandle {
     pub(crate) commands: Sender<Command>,
+    #[cfg(feature = "async")]
+    pub(crate) notifier: std::sync::Arc<crate::async_reader::Notifier>,
 }
 
 impl EngineHandle {
@@ -48,6 +50,12 @@ impl EngineHandle {
     /// Fades a source out and closes it.
     pub fn remove_source(&self, name: &str) -> Result<(), CommandError> {
         self.ask(|reply| Command::RemoveSource { name: name.to_owned(), reply })
+    }
+
+    /// Opens a source that is lost now, whenever its next attempt would be: somebody knows that its device is back. Does
+    /// nothing to one that is not lost.
+    pub fn retry_source(&self, name: &str) -> Result<(), CommandError> {
+        self.ask(|reply| Command::RetrySource { name: name.to_owned(), reply })
     }
 
     /// Sets a source's gain in decibels, −120 to +40.
@@ -89,9 +97,36 @@ impl EngineHandle {
         self.ask(|reply| Command::AddSink { config, sink, reply })
     }
 
-    /// Ends a sink: it gets what is in the ring at that moment, writes its tail and closes. Returns when it has.
+    /// Ends a sink: it gets what is in the ring at that moment, writes its tail and closes. Returns when it has, or when it
+    /// was given up on: [`CommandError::SinkEvicted`].
     pub fn remove_sink(&self, name: &str) -> Result<(), CommandError> {
         self.ask(|reply| Command::RemoveSink { name: name.to_owned(), reply })
+    }
+
+    /// Lets a sink go on in a new file, where it is in its bus at this moment. Returns when it has, as all of these do.
+    ///
+    /// A sink that hangs does not keep the caller for ever: it is given up on after its `evict_after_ms`.
+    pub fn split(&self, name: &str) -> Result<(), CommandError> {
+        self.tell_sink(name, SinkCommand::Split)
+    }
+
+    /// Lets a sink keep nothing of what it gets, until [`EngineHandle::resume`]. What it gets meanwhile counts as delivered.
+    pub fn pause(&self, name: &str) -> Result<(), CommandError> {
+        self.tell_sink(name, SinkCommand::Pause)
+    }
+
+    /// Lets a sink keep what it gets again.
+    pub fn resume(&self, name: &str) -> Result<(), CommandError> {
+        self.tell_sink(name, SinkCommand::Resume)
+    }
+
+    /// Tells a sink what its sound is called from now on.
+    pub fn set_metadata(&self, name: &str, metadata: Metadata) -> Result<(), CommandError> {
+        self.tell_sink(name, SinkCommand::SetMetadata(metadata))
+    }
+
+    fn tell_sink(&self, name: &str, command: SinkCommand) -> Result<(), CommandError> {
+        self.ask(|reply| Command::TellSink { name: name.to_owned(), command, reply })
     }
 
     /// Puts an effect behind those that are on the strip already, without a click.

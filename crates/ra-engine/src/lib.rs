@@ -3,7 +3,7 @@
 //! [`Engine`] runs in real time with its own threads; [`OfflineEngine`] steps the same mixer as fast as the machine allows;
 //! [`VirtualEngine`] runs it with its clocked sources in virtual time.
 //! Sources and sinks come from [`sources`] and [`sinks`], or are your own: implement [`core::PulledSource`],
-//! [`core::ClockedSource`] or [`core::Sink`], or read a bus with [`EngineHandle::subscribe`].
+//! [`core::ClockedSource`] or [`core::Sink`], or read a bus with [`EngineHandle::subscribe`]; from an async task, by the feature `async`.
 //!
 //! What runs on the audio thread lives in `rt`; what may block lives on the control thread and on workers. Nothing here
 //! knows what a command line is, and nothing reads a path from the environment.
@@ -28,6 +28,8 @@
 
 #![cfg_attr(rtsan, feature(sanitize))]
 
+#[cfg(feature = "async")]
+mod async_reader;
 mod command;
 mod config;
 mod consumer;
@@ -44,20 +46,24 @@ mod offline;
 mod os;
 mod reader;
 mod rt;
+mod sink_order;
 mod sink_shared;
 mod timeline;
 mod virtual_engine;
 mod workers;
 
+#[cfg(feature = "async")]
+pub use async_reader::{AsyncBusEvent, AsyncBusReader, OwnedBlock, OwnedBusEvent};
 pub use command::{AnySource, InsertId, Strip};
 pub use config::{
-    BusConfig, ConsumerClass, EngineConfig, FanOutBackend, Latency, MAIN_BUS, Master, MonoLaw, OnLag, OnRateMismatch,
-    Quality, ReaderConfig, RealtimeRequest, SOURCE_BUS_PREFIX, SinkConfig, SourceConfig,
+    BusConfig, ConsumerClass, EngineConfig, FanOutBackend, Latency, MAIN_BUS, Master, MonoLaw, OnLag, OnLoss,
+    OnRateMismatch, Quality, ReaderConfig, RealtimeRequest, SOURCE_BUS_PREFIX, SinkConfig, SourceConfig,
 };
 pub use engine::Engine;
 pub use error::{CommandError, EngineError};
 pub use handle::EngineHandle;
 pub use offline::OfflineEngine;
+pub use os::request_realtime;
 pub use ra_core as core;
 pub use ra_dsp as dsp;
 pub use ra_queue as queue;

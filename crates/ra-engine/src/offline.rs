@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crossbeam_channel::bounded;
-use ra_core::{Clock, FramePosition, RealtimeClass, RealtimeGrant, Sink, SinkState, Stats, VirtualClock};
+use ra_core::{Clock, FramePosition, RealtimeClass, RealtimeGrant, Sink, SinkCommand, SinkState, Stats, VirtualClock};
 
 use crate::consumer::{Consumer, Drained};
 use crate::control::{Completion, Control, Request, SinkNumber};
 use crate::feeder::{Fed, Feeder};
+use crate::rt::command::SourceId;
 use crate::rt::mixer::Mixer;
 use crate::timeline::Timeline;
 use crate::{
@@ -29,8 +30,15 @@ pub struct OfflineEngine {
     pub(crate) mixer: Mixer,
     pub(crate) clock: VirtualClock,
     feeders: Vec<RunningFeeder>,
+    /// How long calls into clocked sources take, where they take any time.
+    calls: Vec<(SourceId, CallEnd)>,
+    /// Calls that are going on, and when they return.
+    pending: Vec<(u64, Request)>,
     consumers: Vec<RunningConsumer>,
 }
+
+/// When a call into a device that begins at one time returns.
+pub(crate) type CallEnd = Box<dyn Fn(u64) -> u64 + Send>;
 
 struct RunningFeeder {
     feeder: Box<Feeder>,
@@ -60,7 +68,15 @@ impl OfflineEngine {
         mixer.start_at_ns(start_ns);
         control.read_ahead_blocks(READ_AHEAD_BLOCKS);
         control.set_grant(RealtimeGrant { class: RealtimeClass::None, ..RealtimeGrant::default() });
-        Ok(Self { control, mixer, clock, feeders: Vec::new(), consumers: Vec::new() })
+        Ok(Self {
+            control,
+            mixer,
+            clock,
+            feeders: Vec::new(),
+            calls: Vec::new(),
+            pending: Vec::new(),
+            consumers: Vec::new(),
+        })
     }
 
     /// Makes a bus.
@@ -102,6 +118,18 @@ impl OfflineEngine {
         self.carry_out_requests();
         self.prepare();
         answer.try_recv().unwrap_or(Err(CommandError::Stopped))
+    }
+
+    /// Tells a sink to do something, behind everything that was mixed so far.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the sink's own error when it refuses.
+    pub fn tell_sink(&mut self, name: &str, command: SinkCommand) -> Result<(), CommandError> {
+        self.drain();
+        let (reply, answer) = bounded(1);
+        self.control.tell_sink(name, command, reply);
+        self.drain();
+        answer.try_recv().unwrap_or_else(|_| Err(CommandError::SinkEnded { name: name.to_owned() }))
     }
 
     /// A reader of a bus (or of `source:NAME`), for a consumer that is not a [`Sink`].
@@ -148,8 +176,35 @@ impl OfflineEngine {
 
     /// Lets the control side do what time brings.
     pub(crate) fn tick(&mut self) {
+        self.control.look_at_clocks(&self.clock);
+        self.let_calls_return(self.clock.now_ns());
         self.control.tick(self.clock.now_ns());
         self.carry_out_requests();
+    }
+
+    /// Calls into that source take as long as they are said to.
+    pub(crate) fn time_calls(&mut self, id: SourceId, end: CallEnd) {
+        self.calls.push((id, end));
+    }
+
+    /// Carries out the calls that return at `now_ns` or before it.
+    fn let_calls_return(&mut self, now_ns: u64) {
+        while let Some(at) = self.pending.iter().position(|&(end_ns, _)| end_ns <= now_ns) {
+            let (_, request) = self.pending.remove(at);
+            self.carry_out(request);
+        }
+    }
+
+    /// When a request that blocks on a device is done, where that is not at once.
+    fn end_of_call_ns(&self, request: &Request) -> Option<u64> {
+        let (Request::StartClocked { id, .. } | Request::RestartClocked { id, .. } | Request::StopClocked { id, .. }) =
+            request
+        else {
+            return None;
+        };
+        let now_ns = self.clock.now_ns();
+        let end_ns = self.calls.iter().find(|call| call.0 == *id).map(|call| (call.1)(now_ns))?;
+        (end_ns > now_ns).then_some(end_ns)
     }
 
     /// Mixes and publishes one block: the very step that the audio thread of [`crate::Engine`] runs. For hosts, benches and
@@ -208,6 +263,10 @@ impl OfflineEngine {
     pub(crate) fn finish_with_tails(mut self) -> Stats {
         self.control.begin_stop();
         self.carry_out_requests();
+        // Whatever hangs is over in the end.
+        self.let_calls_return(u64::MAX);
+        self.carry_out_requests();
+        self.let_calls_return(u64::MAX);
         let last_ns = self.mixer.next_deadline_ns() + MOST_TAIL_NS;
         while !self.mixer.clocked_tails_are_mixed() && self.mixer.next_deadline_ns() < last_ns {
             self.clock.sleep_until_ns(self.mixer.next_deadline_ns());
@@ -231,39 +290,46 @@ impl OfflineEngine {
     /// What other drivers give a thread is done right here.
     fn carry_out_requests(&mut self) {
         while let Some(request) = self.control.take_request() {
-            match request {
-                Request::RunFeeder { id, mut feeder, .. } => {
-                    let fed = feeder.fill();
-                    self.feeders.push(RunningFeeder { feeder, fed });
-                    self.control.complete(Completion::FeederPrimed { id });
+            match self.end_of_call_ns(&request) {
+                Some(end_ns) => self.pending.push((end_ns, request)),
+                None => self.carry_out(request),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, request: Request) {
+        match request {
+            Request::RunFeeder { id, mut feeder, .. } => {
+                let fed = feeder.fill();
+                self.feeders.push(RunningFeeder { feeder, fed });
+                self.control.complete(Completion::FeederPrimed { id });
+            }
+            Request::RunConsumer(run) => {
+                let (number, mut consumer) = (run.number, run.consumer);
+                consumer.be_patient();
+                let result = consumer.open_at(FramePosition(0));
+                let dead = result.is_err();
+                let clock = consumer.take_clock();
+                self.control.complete(Completion::SinkOpened { number, result, clock });
+                if !dead {
+                    self.consumers.push(RunningConsumer { number, consumer, dead });
                 }
-                Request::RunConsumer(run) => {
-                    let (number, mut consumer) = (run.number, run.consumer);
-                    consumer.be_patient();
-                    let result = consumer.open_at(FramePosition(0));
-                    let dead = result.is_err();
-                    let clock = consumer.take_clock();
-                    self.control.complete(Completion::SinkOpened { number, result, clock });
-                    if !dead {
-                        self.consumers.push(RunningConsumer { number, consumer, dead });
-                    }
-                }
-                Request::StartClocked { id, mut source, input, .. } => {
-                    let result = source.start(Box::new(input));
-                    self.control.complete(Completion::ClockedStarted { id, source, result });
-                }
-                Request::RestartClocked { id, mut source, input, .. } => {
-                    source.stop();
-                    let result = source.start(Box::new(input));
-                    self.control.complete(Completion::ClockedRestarted { id, source, result });
-                }
-                // It has none: a sink that hangs here hangs all.
-                Request::AbandonConsumer { .. } => {}
-                Request::DropSink { sink, .. } => drop(sink),
-                Request::StopClocked { id, mut source, .. } => {
-                    source.stop();
-                    self.control.complete(Completion::ClockedStopped { id });
-                }
+            }
+            Request::StartClocked { id, mut source, input, .. } => {
+                let result = source.start(Box::new(input));
+                self.control.complete(Completion::ClockedOpened { id, source, result });
+            }
+            Request::RestartClocked { id, mut source, input, .. } => {
+                source.stop();
+                let result = source.start(Box::new(input));
+                self.control.complete(Completion::ClockedOpened { id, source, result });
+            }
+            // It has none: a sink that hangs here hangs all.
+            Request::AbandonConsumer { .. } => {}
+            Request::DropSink { sink, .. } => drop(sink),
+            Request::StopClocked { id, mut source, .. } => {
+                source.stop();
+                self.control.complete(Completion::ClockedStopped { id });
             }
         }
     }

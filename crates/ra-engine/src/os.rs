@@ -8,9 +8,12 @@ use crate::RealtimeRequest;
 
 /// Asks for the calling thread's class and for locked memory; returns what was granted, read back.
 ///
+/// For a thread that handles `block_frames` frames at `sample_rate_hz` each time it wakes: the platform's own class for
+/// audio wants to know. The class is the thread's, locked memory the process's; neither is given back.
+///
 /// # Real-time safety
 /// Not real-time safe: does system calls. Called once, before the thread's first block.
-pub(crate) fn request_realtime(request: RealtimeRequest, sample_rate_hz: u32, block_frames: usize) -> RealtimeGrant {
+pub fn request_realtime(request: RealtimeRequest, sample_rate_hz: u32, block_frames: usize) -> RealtimeGrant {
     let RealtimeRequest::Fifo { priority } = request else {
         return granted(None, false);
     };

@@ -1,6 +1,6 @@
 //! A bus as a consumer with its own thread sees it.
 
-use ra_core::{Block, StreamSpec};
+use ra_core::{Block, BlockStamp, StreamSpec};
 use ra_queue::{BlockReader, ReadOutcome, ReaderCounts};
 
 use crate::lag::{Lag, LagRule};
@@ -38,6 +38,16 @@ pub enum BusEvent<'a> {
     Ended,
 }
 
+/// As [`BusEvent`], without the block itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Block(BlockStamp),
+    Lagged { n_blocks: u64 },
+    Disconnected { lag_blocks: u64 },
+    Empty,
+    Ended,
+}
+
 impl BusReader {
     /// Rate and channels of the blocks.
     pub fn spec(&self) -> StreamSpec {
@@ -54,33 +64,47 @@ impl BusReader {
     /// # Real-time safety
     /// Wait-free, no allocation.
     pub fn read(&mut self) -> BusEvent<'_> {
+        match self.look() {
+            Look::Block(stamp) => BusEvent::Block(self.block(stamp)),
+            Look::Lagged { n_blocks } => BusEvent::Lagged { n_blocks },
+            Look::Disconnected { lag_blocks } => BusEvent::Disconnected { lag_blocks },
+            Look::Empty => BusEvent::Empty,
+            Look::Ended => BusEvent::Ended,
+        }
+    }
+
+    /// As [`BusReader::read`]; a block stays in the buffer, for [`BusReader::block`].
+    pub(crate) fn look(&mut self) -> Look {
         if self.is_disconnected {
-            return BusEvent::Ended;
+            return Look::Ended;
         }
         match self.lag_rule.before_read(&mut *self.reader) {
             Lag::None => {}
             lag => return self.lagged(lag),
         }
         match self.reader.read(&mut self.buffer) {
-            ReadOutcome::Block(stamp) => {
-                BusEvent::Block(Block { stamp, spec: self.spec, samples: self.buffer.as_slice() })
-            }
+            ReadOutcome::Block(stamp) => Look::Block(stamp),
             ReadOutcome::Lagged { n_blocks } => {
                 let lag = self.lag_rule.overtaken(&mut *self.reader, n_blocks);
                 self.lagged(lag)
             }
-            ReadOutcome::Empty => BusEvent::Empty,
-            ReadOutcome::Closed => BusEvent::Ended,
+            ReadOutcome::Empty => Look::Empty,
+            ReadOutcome::Closed => Look::Ended,
         }
     }
 
-    fn lagged(&mut self, lag: Lag) -> BusEvent<'_> {
+    /// The block that was found last, whose stamp that was.
+    pub(crate) fn block(&self, stamp: BlockStamp) -> Block<'_> {
+        Block { stamp, spec: self.spec, samples: &self.buffer }
+    }
+
+    fn lagged(&mut self, lag: Lag) -> Look {
         match lag {
-            Lag::None => BusEvent::Empty,
-            Lag::Lost(n_blocks) => BusEvent::Lagged { n_blocks },
+            Lag::None => Look::Empty,
+            Lag::Lost(n_blocks) => Look::Lagged { n_blocks },
             Lag::Disconnected(lag_blocks) => {
                 self.is_disconnected = true;
-                BusEvent::Disconnected { lag_blocks }
+                Look::Disconnected { lag_blocks }
             }
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod insert_chain;
 pub(crate) mod latency;
 pub(crate) mod mixer;
 pub(crate) mod source_ring;
+pub(crate) mod stand_in;
 pub(crate) mod strip;
 
 // The trapping allocator is there in debug builds only.

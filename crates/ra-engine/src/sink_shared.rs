@@ -19,6 +19,9 @@ pub(crate) struct SinkShared {
     block_frames: u64,
     delivered_frames: AtomicU64,
     dropped_frames: AtomicU64,
+    /// Frames that count as delivered above and were lost after all: dropped. One number, so that the sum of the two is the
+    /// same before and behind it. Never more than were delivered.
+    taken_back_frames: AtomicU64,
     /// Frames of the last blocks that lie behind the end of an offline mix: never meant for the sink.
     cut_frames: AtomicU64,
     /// Frames produced when the sink ended; `u64::MAX` while it lives.
@@ -26,6 +29,7 @@ pub(crate) struct SinkShared {
     /// Even: between two calls into the sink. Odd: in the middle of one. [`EVICTED`]: for ever.
     calls: AtomicU64,
     lags: AtomicU64,
+    stalls: AtomicU64,
     /// Frames were lost on the way to the consumer's own ring since it last looked.
     lost_before_cushion: AtomicBool,
     text: Mutex<SinkText>,
@@ -38,8 +42,7 @@ pub(crate) struct SinkText {
     pub(crate) state: SinkState,
     pub(crate) reason: Option<String>,
     pub(crate) gaps: GapList,
-    pub(crate) files: Vec<PathBuf>,
-    pub(crate) notes: Vec<String>,
+    pub(crate) report: SinkReport,
 }
 
 impl SinkShared {
@@ -49,10 +52,12 @@ impl SinkShared {
             block_frames: block_frames as u64,
             delivered_frames: AtomicU64::new(0),
             dropped_frames: AtomicU64::new(0),
+            taken_back_frames: AtomicU64::new(0),
             cut_frames: AtomicU64::new(0),
             frozen_frames: AtomicU64::new(u64::MAX),
             calls: AtomicU64::new(0),
             lags: AtomicU64::new(0),
+            stalls: AtomicU64::new(0),
             lost_before_cushion: AtomicBool::new(false),
             text: Mutex::new(SinkText { policy, ..SinkText::default() }),
         }
@@ -103,6 +108,16 @@ impl SinkShared {
     /// Times that it was.
     pub(crate) fn lags(&self) -> u64 {
         self.lags.load(Ordering::Relaxed)
+    }
+
+    /// The control side: a call into the sink takes long.
+    pub(crate) fn note_stall(&self) {
+        self.stalls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Times that one did.
+    pub(crate) fn stalls(&self) -> u64 {
+        self.stalls.load(Ordering::Relaxed)
     }
 
     /// What carries blocks to the consumer's own ring was overtaken.
@@ -171,20 +186,26 @@ impl SinkShared {
         self.log_gap(gap);
     }
 
-    pub(crate) fn finished(&self, report: &SinkReport) {
-        let mut text = self.text.lock();
-        text.files.clone_from(&report.files);
-        text.notes.clone_from(&report.notes);
+    /// The sink's thread: what it has left behind so far.
+    pub(crate) fn set_report(&self, report: SinkReport) {
+        self.text.lock().report = report;
     }
 
-    /// The sink could not write its end: frames that it had taken are lost after all.
-    pub(crate) fn lose_tail(&self, n_frames: u64, path: PathBuf) {
-        let delivered = self.delivered_frames.load(Ordering::Acquire);
-        let n_frames = n_frames.min(delivered);
-        // The sink is frozen: nobody else writes these any more.
-        self.delivered_frames.store(delivered - n_frames, Ordering::Release);
-        self.dropped_frames.fetch_add(n_frames, Ordering::Release);
-        self.text.lock().files.push(path);
+    /// The sink's thread: frames that it had taken are lost after all. Never more than it was given.
+    pub(crate) fn take_back(&self, n_frames: u64) {
+        // Relaxed: this thread alone writes both.
+        let delivered = self.delivered_frames.load(Ordering::Relaxed);
+        let n_frames = n_frames.min(delivered - self.taken_back_frames.load(Ordering::Relaxed));
+        // Release pairs with the Acquire in `account`: who sees them taken back also sees them delivered.
+        self.taken_back_frames.fetch_add(n_frames, Ordering::Release);
+    }
+
+    /// The sink's thread: the file whose end could not be written is among those that it names.
+    pub(crate) fn name_file(&self, path: PathBuf) {
+        let mut text = self.text.lock();
+        if !text.report.files.contains(&path) {
+            text.report.files.push(path);
+        }
     }
 
     /// The sink takes nothing more: what waits for it is dropped, and what comes later is not its own.
@@ -211,12 +232,62 @@ impl SinkShared {
     /// Where the sink's frames are. Balanced at every instant: what was produced is read last, and only grows.
     pub(crate) fn account(&self) -> FrameAccount {
         let frozen_frames = self.frozen_frames.load(Ordering::Acquire);
+        // First: what is taken back was delivered before, and the sum of the two counts below does not depend on it.
+        let taken_back_frames = self.taken_back_frames.load(Ordering::Acquire);
         let delivered_frames = self.delivered_frames.load(Ordering::Acquire);
         let dropped_frames = self.dropped_frames.load(Ordering::Acquire);
         let produced = if frozen_frames == u64::MAX { self.produced_frames() } else { frozen_frames };
         // `freeze` may run between the loads: then what was dropped includes frames that are queued by the older view.
         let produced_frames = produced.max(delivered_frames + dropped_frames);
         let queued_frames = produced_frames - delivered_frames - dropped_frames;
-        FrameAccount { produced_frames, delivered_frames, dropped_frames, queued_frames }
+        FrameAccount {
+            produced_frames,
+            delivered_frames: delivered_frames - taken_back_frames,
+            dropped_frames: dropped_frames + taken_back_frames,
+            queued_frames,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ra_core::BlockStamp;
+    use ra_queue::{BlockReader, BlockWriter, Join, ring_fan_out};
+
+    use super::*;
+
+    /// Frames go from queued to delivered and on to dropped while somebody looks: the sum is never off, and nothing that was
+    /// settled is ever queued again.
+    #[test]
+    fn the_account_balances_at_every_instant_while_frames_are_taken_back() {
+        const N_BLOCKS: u64 = 20_000;
+        let (mut writer, bus) = ring_fan_out(64, 2).expect("a ring");
+        let reader = bus.join(Join::Next);
+        let shared = SinkShared::new(reader.monitor(), 10, SinkPolicy::default());
+        std::thread::scope(|scope| {
+            let looker = scope.spawn(|| {
+                let mut settled = 0;
+                while !shared.is_frozen() {
+                    let account = shared.account();
+                    assert!(account.is_balanced(), "{account}");
+                    let now = account.delivered_frames + account.dropped_frames;
+                    assert!(now >= settled && now <= account.produced_frames, "{account} after {settled}");
+                    assert!(account.produced_frames <= 10 * N_BLOCKS, "{account}");
+                    settled = now;
+                }
+            });
+            for seq in 0..N_BLOCKS {
+                writer.publish(&BlockStamp { seq, ..BlockStamp::default() }, &[0.0; 2]);
+                shared.deliver(10);
+                shared.take_back(if seq % 3 == 0 { 7 } else { 0 });
+            }
+            shared.freeze();
+            looker.join().expect("the sum was never off");
+        });
+        let account = shared.account();
+        assert_eq!((account.produced_frames, account.queued_frames), (10 * N_BLOCKS, 0), "{account}");
+        assert_eq!(account.dropped_frames, 7 * N_BLOCKS.div_ceil(3));
+        shared.take_back(u64::MAX);
+        assert_eq!(shared.account().dropped_frames, 10 * N_BLOCKS, "never more than it was given");
     }
 }

@@ -1,6 +1,7 @@
-//! The mix timeline in three kinds of time: frames, monotonic nanoseconds, and the time of day.
+//! The mix timeline in three kinds of time: frames, monotonic nanoseconds, and the time of day. Only names depend on the
+//! last one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ra_core::{Clock, FramePosition, SampleRate};
@@ -8,8 +9,9 @@ use ra_core::{Clock, FramePosition, SampleRate};
 /// Shared by the driver, which starts it, and the control side, which reads it.
 pub(crate) struct Timeline {
     rate: SampleRate,
-    /// What the time of day and the monotonic clock differ by, in nanoseconds, read once.
-    unix_minus_monotonic_ns: i128,
+    /// What the time of day and the monotonic clock differ by, in nanoseconds: read at the start, and again where the
+    /// machine was suspended or the time was set. 64 bits hold it until the year 2262.
+    unix_minus_monotonic_ns: AtomicI64,
     /// Monotonic time at which the engine was made.
     made_ns: u64,
     /// Monotonic time of frame 0; 0 while the engine has not started.
@@ -25,7 +27,7 @@ impl Timeline {
         Self {
             rate,
             made_ns,
-            unix_minus_monotonic_ns: unix_ns - i128::from(made_ns),
+            unix_minus_monotonic_ns: AtomicI64::new(in_64_bits(unix_ns - i128::from(made_ns))),
             start_ns: AtomicU64::new(0),
             latency_ns: AtomicU64::new(0),
         }
@@ -49,7 +51,14 @@ impl Timeline {
 
     /// What turns monotonic nanoseconds into nanoseconds since the Unix epoch.
     pub(crate) fn unix_minus_monotonic_ns(&self) -> i128 {
-        self.unix_minus_monotonic_ns
+        // Relaxed: a value by itself.
+        i128::from(self.unix_minus_monotonic_ns.load(Ordering::Relaxed))
+    }
+
+    /// The time of day is another one than it was, or monotonic time stood still.
+    pub(crate) fn set_unix_minus_monotonic_ns(&self, ns: i128) {
+        // Relaxed: as above.
+        self.unix_minus_monotonic_ns.store(in_64_bits(ns), Ordering::Relaxed);
     }
 
     /// When the frame at `position` was captured, in nanoseconds since the Unix epoch. Before the start: as if frame 0 had
@@ -60,6 +69,10 @@ impl Timeline {
             start_ns => start_ns,
         };
         let capture_ns = i128::from(start_ns) + i128::from(self.rate.ns_of_frames(position.0));
-        capture_ns - i128::from(self.latency_ns.load(Ordering::Relaxed)) + self.unix_minus_monotonic_ns
+        capture_ns - i128::from(self.latency_ns.load(Ordering::Relaxed)) + self.unix_minus_monotonic_ns()
     }
+}
+
+fn in_64_bits(ns: i128) -> i64 {
+    i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
 }

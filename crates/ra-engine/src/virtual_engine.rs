@@ -2,7 +2,7 @@
 
 mod start_numbers;
 
-use ra_core::{Clock, FramePosition, Sink, Stats};
+use ra_core::{Clock, FramePosition, Sink, SinkCommand, Stats};
 
 use crate::offline::OfflineEngine;
 use crate::rt::command::SourceId;
@@ -41,7 +41,7 @@ impl VirtualEngine {
     pub const ORIGIN_NS: u64 = 3_600_000_000_000;
 
     /// How often the control side is ticked, in seconds, as in real time.
-    const TICK_S: f64 = 0.02;
+    const TICK_S: f64 = 0.01;
 
     /// An engine at frame 0.
     ///
@@ -71,7 +71,23 @@ impl VirtualEngine {
     /// # Errors
     /// [`CommandError`], the source's own error when it can't be started.
     pub fn add_source(&mut self, config: SourceConfig, source: impl Into<AnySource>) -> Result<(), CommandError> {
+        self.add_slow_source(config, source, |now_ns| now_ns)
+    }
+
+    /// As [`VirtualEngine::add_source`], of a device into which calls that open or close it take time: one that begins at
+    /// the virtual time that `end_of_call_ns` is given returns when it says, and until then the device is in the call.
+    ///
+    /// # Errors
+    /// As for [`VirtualEngine::add_source`]; [`CommandError::Stopped`] where the first call takes time and the source is
+    /// required: nothing is mixed before it is open.
+    pub fn add_slow_source(
+        &mut self,
+        config: SourceConfig,
+        source: impl Into<AnySource>,
+        end_of_call_ns: impl Fn(u64) -> u64 + Send + 'static,
+    ) -> Result<(), CommandError> {
         let id = self.engine.control.next_source_id();
+        self.engine.time_calls(id, Box::new(end_of_call_ns));
         let starts = StartNumbers::default();
         let source: AnySource = source.into();
         let source = match source {
@@ -89,6 +105,14 @@ impl VirtualEngine {
     /// [`CommandError`]; the sink's own error when it can't be opened.
     pub fn add_sink(&mut self, config: SinkConfig, sink: Box<dyn Sink>) -> Result<(), CommandError> {
         self.engine.add_sink(config, sink)
+    }
+
+    /// Tells a sink to do something, behind the last step.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the sink's own error when it refuses.
+    pub fn tell_sink(&mut self, name: &str, command: SinkCommand) -> Result<(), CommandError> {
+        self.engine.tell_sink(name, command)
     }
 
     /// A reader of a bus, or of `source:NAME`: one source, aligned and unmixed.
@@ -132,7 +156,7 @@ impl VirtualEngine {
     }
 
     /// Lets the control side look after its sources, and learn what the mixer has told, at once. It does so by itself every
-    /// 20 ms; a snapshot that is to know of the gaps up to the last frame needs it behind the last step.
+    /// 10 ms; a snapshot that is to know of the gaps up to the last frame needs it behind the last step.
     ///
     /// # Real-time safety
     /// Not real-time safe: allocates, may do I/O.

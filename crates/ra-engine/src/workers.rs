@@ -50,7 +50,7 @@ impl Workers {
             Request::StartClocked { id, name, mut source, input } => {
                 self.spawn(format!("ra-open-{name}"), Threadless::Source(id), move || {
                     let result = open(&mut *source, input);
-                    close_unsent(completions.send(Completion::ClockedStarted { id, source, result }));
+                    close_unsent(completions.send(Completion::ClockedOpened { id, source, result }));
                 });
             }
             Request::RestartClocked { id, name, mut source, input } => {
@@ -58,7 +58,7 @@ impl Workers {
                     // Whatever it does, it is opened anew.
                     drop(catch_unwind(AssertUnwindSafe(|| source.stop())));
                     let result = open(&mut *source, input);
-                    close_unsent(completions.send(Completion::ClockedRestarted { id, source, result }));
+                    close_unsent(completions.send(Completion::ClockedOpened { id, source, result }));
                 });
             }
             Request::StopClocked { id, name, mut source } => {
@@ -167,8 +167,7 @@ fn open(source: &mut dyn ClockedSource, input: InputWriter) -> Result<Granted, S
 /// The engine may be gone by now; then the device is closed right here.
 fn close_unsent(sent: Result<(), SendError<Completion>>) {
     if let Err(unsent) = sent
-        && let Completion::ClockedStarted { mut source, .. } | Completion::ClockedRestarted { mut source, .. } =
-            unsent.0
+        && let Completion::ClockedOpened { mut source, .. } = unsent.0
     {
         source.stop();
     }
@@ -200,6 +199,7 @@ fn run_consumer(run: ConsumerRun, clock: &dyn Clock, quit: &AtomicBool, completi
             if let Some(result) = consumer.open_at_first_block() {
                 break result;
             }
+            consumer.refuse_orders();
             // Acquire pairs with the Release in `quit` and `remove_sink`.
             if quit.load(Ordering::Acquire) || leave.load(Ordering::Acquire) {
                 consumer.give_up();

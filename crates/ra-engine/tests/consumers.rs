@@ -222,7 +222,8 @@ fn a_sink_that_hangs_while_it_opens_or_leaves_costs_its_caller_its_time_and_no_m
     drop(held);
     handle.add_sink(config, Plain(sink.clone())).unwrap();
     let held = sink.0.lock().unwrap();
-    handle.remove_sink("hanging").unwrap();
+    let result = handle.remove_sink("hanging");
+    assert!(matches!(result, Err(CommandError::SinkEvicted { .. })), "{result:?}");
     let stats = engine.stop().unwrap();
     drop(held);
     assert!(stats.sinks.iter().all(|sink| sink.state == SinkState::Failed), "{:?}", stats.sinks);
@@ -385,7 +386,8 @@ fn a_sink_that_hangs_or_panics_when_it_is_dropped_holds_nobody_up() {
     let held = lock.lock().unwrap();
     let config = SinkConfig { evict_after_ms: Some(100), ..SinkConfig::named("hanging") };
     handle.add_sink(config, Plain(BadEnd(Some(Arc::clone(&lock))))).unwrap();
-    handle.remove_sink("hanging").unwrap();
+    let result = handle.remove_sink("hanging");
+    assert!(matches!(result, Err(CommandError::SinkEvicted { .. })), "{result:?}");
     handle.add_sink(SinkConfig::named("panicking"), Plain(BadEnd(None))).unwrap();
     handle.remove_sink("panicking").unwrap();
     // Refused ones are dropped where nobody waits for them.

@@ -33,7 +33,7 @@ mod side_by_side;
 mod simulation;
 
 pub use error::{Problem, ScenarioError, SimulationError};
-pub use report::{EngineReport, OffsetReport, PairReport, Report, SourceReport};
+pub use report::{CapturedStretch, EngineReport, OffsetReport, PairReport, Report, SourceReport};
 pub use scenario::{Scenario, ScenarioSource};
 pub use series::OffsetSeries;
 pub use simulation::{Outcome, Progress, Simulation};

@@ -1,6 +1,6 @@
 //! The report of a simulation: the JSON that `docs/reports.md` describes. Measures nothing.
 
-use ra_engine::core::{Gap, SourceState};
+use ra_engine::core::{Gap, SourceState, StateChange};
 use serde::Serialize;
 
 /// What a simulation came to.
@@ -46,8 +46,24 @@ pub struct SourceReport {
     pub name: String,
     /// Where it was in its life at the end.
     pub state: SourceState,
+    /// Since when, in milliseconds since frame 0.
+    pub since_ms: f64,
     /// Why, where the state alone does not say.
     pub reason: Option<String>,
+    /// Who stands in for it.
+    pub fallback: Option<String>,
+    /// Times that it was lost.
+    pub losses: u64,
+    /// Times that it was opened again.
+    pub reconnects: u64,
+    /// Attempts to open it that failed.
+    pub failed_opens: u64,
+    /// Calls into it that did not return in time.
+    pub hung_calls: u64,
+    /// Errors that it reported.
+    pub device_errors: u64,
+    /// The latest 512 states that it went through.
+    pub states: Vec<StateChange>,
     /// From capture to the mix point at the end, its own trim included, in microseconds.
     pub latency_us: f64,
     /// The engine's own estimate of its clock at the end, in ppm.
@@ -80,6 +96,18 @@ pub struct SourceReport {
     pub clock_jumps: u64,
     /// What is missing from it, on the mix timeline up to the last block that was mixed.
     pub gaps: Vec<Gap>,
+    /// The truth: when it captured what it delivered, one stretch for each time that it was opened and behind each loss of
+    /// frames. Its sound is to be found there, a latency later, and silence between.
+    pub captured: Vec<CapturedStretch>,
+}
+
+/// A stretch of true time, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CapturedStretch {
+    /// When its first frame was captured.
+    pub from_s: f64,
+    /// When the frame behind its last one would have been.
+    pub to_s: f64,
 }
 
 /// Sizes of offsets, in microseconds; null where nothing was heard while offsets counted.

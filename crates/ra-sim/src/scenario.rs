@@ -15,7 +15,7 @@ use ra_engine::sources::{
     ClockModel, Fault, MockConfig, Outliers, PacedConfig, Signal, SimulatedConfig, SimulatedDevice,
     SimulatedDeviceHandle,
 };
-use ra_engine::{EngineConfig, Latency, OnRateMismatch, Quality, RealtimeRequest, SourceConfig, VirtualEngine};
+use ra_engine::{EngineConfig, Latency, OnLoss, OnRateMismatch, Quality, RealtimeRequest, SourceConfig, VirtualEngine};
 
 use crate::{ScenarioError, SimulationError};
 
@@ -63,6 +63,12 @@ pub struct ScenarioSource {
     pub latency_offset_ms: f64,
     /// What becomes of it when its rate is not the one that it claims. Default: it is followed.
     pub on_rate_mismatch: OnRateMismatch,
+    /// What is heard in its place when it is lost. Default: silence.
+    pub on_loss: OnLoss,
+    /// How long it has to sound again before it is heard in the place of its fallback, 0 to 60 000 ms. Default 150.
+    pub return_after_ms: f64,
+    /// Whether it must be there at the start: else it is waited for. Default yes.
+    pub required: bool,
     /// What goes wrong with it. Default: nothing.
     pub faults: Vec<Fault>,
 }
@@ -98,6 +104,11 @@ impl Scenario {
         parse::parse(file, bytes)
     }
 
+    /// Whether any source has another one to stand in for it.
+    pub fn has_fallbacks(&self) -> bool {
+        self.sources.iter().any(|source| source.on_loss.fallback().is_some())
+    }
+
     /// From when on offsets count, in seconds.
     pub fn measured_from_s(&self) -> f64 {
         self.measure_from_s.unwrap_or_else(|| 60f64.min(self.duration_s / 2.0))
@@ -123,10 +134,7 @@ impl Scenario {
     /// The room's band: the lowest rate that its sound passes through, anywhere.
     pub fn band_rate(&self) -> SampleRate {
         let rates = self.sources.iter().flat_map(|source| {
-            let flips = source.faults.iter().filter_map(|fault| match fault {
-                Fault::Format { sample_rate, .. } => Some(*sample_rate),
-                _ => None,
-            });
+            let flips = source.faults.iter().filter_map(Fault::new_rate);
             flips.chain([source.sample_rate])
         });
         rates.fold(self.sample_rate, SampleRate::min)
@@ -163,7 +171,27 @@ impl Scenario {
             return value("the number of sources", 0.0, "1 at least".to_owned());
         }
         for source in &self.sources {
-            self.check_ring(source).map_err(|cause| SimulationError::Source { name: source.name.clone(), cause })?;
+            self.check_ring(source)
+                .and_then(|()| self.check_fallback(source))
+                .map_err(|cause| SimulationError::Source { name: source.name.clone(), cause })?;
+        }
+        Ok(())
+    }
+
+    /// Checks that a source's fallback is there, and is not the source itself in the end.
+    fn check_fallback(&self, source: &ScenarioSource) -> Result<(), SourceError> {
+        let error = |message: String| Err(SourceError::Setting { what: "on_loss".to_owned(), message });
+        let mut next = source.on_loss.fallback();
+        // A chain that is longer than this goes round, somewhere else: the sources in that circle say so.
+        for _ in 0..self.sources.len() {
+            let Some(name) = next else { return Ok(()) };
+            let Some(fallback) = self.sources.iter().find(|source| source.name == name) else {
+                return error(format!("names the source {name:?}, expected one of this scenario"));
+            };
+            if fallback.name == source.name {
+                return error("leads back to the source itself, expected another one".to_owned());
+            }
+            next = fallback.on_loss.fallback();
         }
         Ok(())
     }
@@ -188,6 +216,9 @@ impl ScenarioSource {
             signal,
             latency_offset_ms: 0.0,
             on_rate_mismatch: OnRateMismatch::Follow,
+            on_loss: OnLoss::Silence,
+            return_after_ms: 150.0,
+            required: true,
             faults: Vec::new(),
         }
     }
@@ -198,6 +229,9 @@ impl ScenarioSource {
             to: Vec::new(),
             latency_offset_ms: self.latency_offset_ms,
             on_rate_mismatch: self.on_rate_mismatch,
+            on_loss: self.on_loss.clone(),
+            return_after_ms: self.return_after_ms,
+            required: self.required,
             ..SourceConfig::named(&self.name)
         }
     }

@@ -2,7 +2,7 @@
 //! sink. Opens no file: the sink does what it does.
 
 use ra_engine::core::{Block, BlockStamp, ChannelCount, Sink, SinkError, SinkStart, StreamSpec};
-use ra_engine::{BusEvent, BusReader, SOURCE_BUS_PREFIX, VirtualEngine};
+use ra_engine::{BusEvent, BusReader, MAIN_BUS, SOURCE_BUS_PREFIX, VirtualEngine};
 
 use crate::{Scenario, SimulationError};
 
@@ -22,16 +22,38 @@ impl SideBySide {
     pub(crate) fn start(
         scenario: &Scenario,
         engine: &mut VirtualEngine,
-        mut sink: Box<dyn Sink>,
+        sink: Box<dyn Sink>,
     ) -> Result<Self, SimulationError> {
         let n_channels: usize = scenario.sources.iter().map(|source| source.channels.get()).sum();
-        let spec = StreamSpec { sample_rate: scenario.sample_rate, channels: all_channels(n_channels)? };
+        let channels = all_channels(n_channels)?;
         let mut readers = Vec::with_capacity(scenario.sources.len());
         for source in &scenario.sources {
             readers.push(engine.subscribe(&format!("{SOURCE_BUS_PREFIX}{}", source.name))?);
         }
+        Self::of("sources", channels, readers, scenario, engine, sink)
+    }
+
+    /// The same of the bus `main`, by itself.
+    pub(crate) fn of_the_mix(
+        scenario: &Scenario,
+        engine: &mut VirtualEngine,
+        sink: Box<dyn Sink>,
+    ) -> Result<Self, SimulationError> {
+        let reader = engine.subscribe(MAIN_BUS)?;
+        Self::of("mix", reader.spec().channels, vec![reader], scenario, engine, sink)
+    }
+
+    fn of(
+        name: &str,
+        channels: ChannelCount,
+        readers: Vec<BusReader>,
+        scenario: &Scenario,
+        engine: &VirtualEngine,
+        mut sink: Box<dyn Sink>,
+    ) -> Result<Self, SimulationError> {
+        let spec = StreamSpec { sample_rate: scenario.sample_rate, channels };
         sink.start(&SinkStart {
-            name: "sources".to_owned(),
+            name: name.to_owned(),
             spec,
             block_frames: scenario.block_frames,
             position: engine.position(),

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use ra_engine::core::{BlockStamp, FramePosition, Gap, SampleRate, Sink, SourceStats, Stats};
 use ra_engine::sources::{Fault, RoomTime, SimulatedDeviceHandle};
-use ra_engine::{AnySource, SourceReading, VirtualEngine};
+use ra_engine::{AnySource, MAIN_BUS, MonoLaw, SourceConfig, SourceReading, VirtualEngine};
 
 use crate::measure::{Heard, Offsets, SourceMeasure};
-use crate::report::{EngineReport, PairReport, Report, SourceReport};
+use crate::report::{CapturedStretch, EngineReport, PairReport, Report, SourceReport};
 use crate::side_by_side::SideBySide;
 use crate::{OffsetSeries, Scenario, ScenarioSource, SimulationError};
 
@@ -25,6 +25,7 @@ pub struct Simulation {
     devices: Vec<Device>,
     pairs: Vec<(usize, usize, Offsets)>,
     samples: Option<SideBySide>,
+    mix: Option<SideBySide>,
     series: Option<OffsetSeries>,
     /// Blocks that were mixed.
     blocks: u64,
@@ -73,7 +74,12 @@ impl Simulation {
         let mut devices = Vec::with_capacity(scenario.sources.len());
         for (index, source) in scenario.sources.iter().enumerate() {
             let (device, handle) = scenario.device(index)?;
-            engine.add_source(source.source_config(), AnySource::clocked(device))?;
+            // Who stands in is heard in the mix; else nobody wants the sum.
+            let to = if scenario.has_fallbacks() { vec![MAIN_BUS.to_owned()] } else { Vec::new() };
+            let calls = handle.clone();
+            let end_of_call_ns = move |now_ns| calls.hangs_until_ns(now_ns);
+            let config = SourceConfig { to, mono_law: MonoLaw::Unity, ..source.source_config() };
+            engine.add_slow_source(config, AnySource::clocked(device), end_of_call_ns)?;
             devices.push(Device {
                 handle,
                 trim_s: source.latency_offset_ms * 1e-3,
@@ -84,7 +90,17 @@ impl Simulation {
         let n = devices.len();
         let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b, Offsets::new()))).collect();
         let now_us = vec![None; n];
-        Ok(Self { scenario: scenario.clone(), engine, devices, pairs, samples: None, series: None, blocks: 0, now_us })
+        Ok(Self {
+            scenario: scenario.clone(),
+            engine,
+            devices,
+            pairs,
+            samples: None,
+            mix: None,
+            series: None,
+            blocks: 0,
+            now_us,
+        })
     }
 
     /// Hands the samples at the mix point to a sink, from frame 0 to the end of the duration: the sources side by side in
@@ -95,6 +111,17 @@ impl Simulation {
     /// it can't be started.
     pub fn samples_to(mut self, sink: Box<dyn Sink>) -> Result<Self, SimulationError> {
         self.samples = Some(SideBySide::start(&self.scenario, &mut self.engine, sink)?);
+        Ok(self)
+    }
+
+    /// Hands the mix to a sink, from frame 0 to the end of the duration: all sources, each as loud as it is by itself and on
+    /// both sides, those apart that only stand in for another. Silent where no source of the scenario has a fallback: nothing
+    /// is mixed then.
+    ///
+    /// # Errors
+    /// The sink's own error where it can't be started.
+    pub fn mix_to(mut self, sink: Box<dyn Sink>) -> Result<Self, SimulationError> {
+        self.mix = Some(SideBySide::of_the_mix(&self.scenario, &mut self.engine, sink)?);
         Ok(self)
     }
 
@@ -131,7 +158,7 @@ impl Simulation {
         let position = self.engine.position();
         self.engine.step();
         self.measure(position.0);
-        if let Some(samples) = &mut self.samples {
+        for samples in self.samples.iter_mut().chain(&mut self.mix) {
             samples.write(BlockStamp { seq: self.blocks, position, capture_ns: now_ns })?;
         }
         self.blocks += 1;
@@ -175,8 +202,8 @@ impl Simulation {
     }
 
     fn finish(self) -> Result<Outcome, SimulationError> {
-        let Self { scenario, mut engine, devices, pairs, samples, series, blocks, .. } = self;
-        if let Some(samples) = samples {
+        let Self { scenario, mut engine, devices, pairs, samples, mix, series, blocks, .. } = self;
+        for samples in samples.into_iter().chain(mix) {
             samples.finish()?;
         }
         let latency_us = engine.latency_ns() * 1e-3;
@@ -191,7 +218,9 @@ impl Simulation {
         let sources = scenario.sources.iter().zip(&devices).zip(before.sources.iter().zip(&stats.sources));
         let sources = sources.map(|((source, device), (before, after))| {
             let gaps = GapsUntil::new(&before.gaps, end);
-            source_report(&source.name, latency_us + 1e6 * device.trim_s, &device.measure, (before, after), gaps)
+            let captured = device.captured_until(end, scenario.sample_rate);
+            let latency_us = latency_us + 1e6 * device.trim_s;
+            SourceReport { captured, ..source_report(&source.name, latency_us, &device.measure, (before, after), gaps) }
         });
         let name = |index: usize| scenario.sources[index].name.clone();
         let report = Report {
@@ -210,6 +239,16 @@ impl Simulation {
 }
 
 impl Device {
+    /// The stretches of true time whose sound was delivered by the end of the mix.
+    fn captured_until(&self, end: FramePosition, rate: SampleRate) -> Vec<CapturedStretch> {
+        let end_s = RoomTime::from_frame(end.0, rate).as_s();
+        let stretches = (0..self.handle.n_starts()).flat_map(|start| self.handle.captured(start));
+        stretches
+            .map(|(from, to)| CapturedStretch { from_s: from.as_s(), to_s: to.as_s() })
+            .filter(|stretch| stretch.from_s < end_s)
+            .collect()
+    }
+
     /// When the sound of a reading was captured, and the clock's rate then; `None` where it is one of silence. At the edges of a hole the engine goes
     /// on by itself, over frames that never were.
     fn captured(&self, reading: &SourceReading) -> Option<(RoomTime, f64)> {
@@ -239,10 +278,7 @@ fn edge_frames(scenario: &Scenario, source: &ScenarioSource) -> (u64, u64) {
     const REACH_FRAMES: u64 = 512;
     const FADE_S: f64 = 0.002;
     // At the highest rate that it ever has: too wide an edge only leaves out some sound.
-    let flips = source.faults.iter().filter_map(|fault| match fault {
-        Fault::Format { sample_rate, .. } => Some(*sample_rate),
-        _ => None,
-    });
+    let flips = source.faults.iter().filter_map(Fault::new_rate);
     let rate = f64::from(flips.fold(source.sample_rate, SampleRate::max).hz());
     let block_s = scenario.block_frames as f64 / f64::from(scenario.sample_rate.hz());
     ((FADE_S * rate) as u64 + REACH_FRAMES, (block_s * rate) as u64 + REACH_FRAMES)
@@ -270,7 +306,15 @@ fn source_report(
     SourceReport {
         name: name.to_owned(),
         state: before.state,
+        since_ms: before.since_ms,
         reason: before.reason.clone(),
+        fallback: before.fallback.clone(),
+        losses: before.losses,
+        reconnects: before.reconnects,
+        failed_opens: before.failed_opens,
+        hung_calls: before.hung_calls,
+        device_errors: before.device_errors,
+        states: before.states.clone(),
         latency_us,
         drift_ppm: before.drift_ppm,
         jitter_us: before.jitter_us,
@@ -286,5 +330,6 @@ fn source_report(
         rejected_stamps: before.rejected_stamps,
         clock_jumps: before.clock_jumps,
         gaps: gaps.gaps,
+        captured: Vec::new(),
     }
 }

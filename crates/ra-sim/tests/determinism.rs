@@ -3,38 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+#[path = "support/keep.rs"]
+mod keep;
 
+use std::ops::ControlFlow;
+
+use keep::Keep;
 use ra_engine::core::{Block, Gap, Sink, SinkError, SinkReport, SinkStart};
 use ra_engine::sources::{ClockModel, Fault, Outliers, Signal};
 use ra_engine::{Latency, Quality};
 use ra_sim::{Scenario, ScenarioSource, Simulation, SimulationError};
-
-/// Keeps every sample.
-#[derive(Clone, Default)]
-struct Keep(Arc<Mutex<Vec<f32>>>);
-
-impl Sink for Keep {
-    fn start(&mut self, _: &SinkStart) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
-        let mut kept = self.0.lock().unwrap();
-        assert_eq!(block.stamp.position.0 as usize * block.spec.channels.get(), kept.len(), "positions tell the place");
-        kept.extend_from_slice(block.samples);
-        Ok(())
-    }
-    fn gap(&mut self, gap: &Gap) -> Result<(), SinkError> {
-        Err(SinkError::Fatal(format!("a gap: {gap:?}")))
-    }
-    fn flush(&mut self) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn finish(&mut self) -> Result<SinkReport, SinkError> {
-        Ok(SinkReport::default())
-    }
-}
 
 fn source(name: &str, ppm: f64) -> ScenarioSource {
     ScenarioSource {

@@ -7,7 +7,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use ra_engine::core::{ChannelCount, SampleRate};
 use ra_engine::sources::{ClockModel, Fault, Outliers, Signal};
-use ra_engine::{AnySource, Latency, OnRateMismatch, Quality, VirtualEngine};
+use ra_engine::{AnySource, Latency, OnLoss, OnRateMismatch, Quality, VirtualEngine};
 use ra_sim::{Scenario, ScenarioSource, Simulation};
 
 fn parse(text: &str) -> Result<Scenario, String> {
@@ -63,7 +63,17 @@ fn every_key_is_read() {
             { kind = "equal_stamps", at_s = 7.0, for_s = 0.1 },
             { kind = "format", at_s = 8.0, sample_rate = 48000 },
             { kind = "silent" },
+            { kind = "loss", at_s = 10.0, for_s = 1.0, sample_rate = 96000, every_s = 2.5, times = 2 },
+            { kind = "hang", at_s = 9.0, for_s = 2.0 },
+            { kind = "storm", at_s = 9.5, for_s = 2.0, per_s = 1000.0 },
         ]
+        on_loss = "fallback:b"
+        return_after_ms = 75
+        required = false
+        [[source]]
+        name = "b"
+        signal = { kind = "silence" }
+        on_loss = "silence"
         "#,
     )
     .unwrap();
@@ -86,7 +96,14 @@ fn every_key_is_read() {
             Fault::EqualStamps { at_s: 7.0, for_s: 0.1 },
             Fault::Format { at_s: 8.0, sample_rate: SampleRate::HZ_48000 },
             Fault::Silent,
+            Fault::Loss { at_s: 10.0, for_s: 1.0, sample_rate: Some(SampleRate::new(96_000).unwrap()) },
+            Fault::Loss { at_s: 12.5, for_s: 1.0, sample_rate: Some(SampleRate::new(96_000).unwrap()) },
+            Fault::Hang { at_s: 9.0, for_s: 2.0 },
+            Fault::Storm { at_s: 9.5, for_s: 2.0, per_s: 1000.0 },
         ],
+        on_loss: OnLoss::Fallback("b".into()),
+        return_after_ms: 75.0,
+        required: false,
         ..ScenarioSource::new("a", Signal::Pair { correlation: -0.5, dbfs: -30.0, noise_dbfs: -50.0 })
     };
     let expected = Scenario {
@@ -96,7 +113,7 @@ fn every_key_is_read() {
         latency: Latency::Auto,
         quality: Quality::Best,
         measure_from_s: Some(0.0),
-        sources: vec![source],
+        sources: vec![source, ScenarioSource::new("b", Signal::Silence)],
         ..Scenario::new(600.0)
     };
     assert_eq!(scenario, expected);
@@ -175,8 +192,25 @@ fn what_makes_no_sense_is_told_with_its_line() {
         (source("faults = 1"), "s.toml:5:10: source \"a\": faults is 1, expected a list of tables"),
         (
             fault("kind = \"explode\", at_s = 1"),
-            "s.toml:5:20: source \"a\": fault 1: kind is \"explode\", expected \"unplug\", \"stall\",",
+            "s.toml:5:20: source \"a\": fault 1: kind is \"explode\", expected \"unplug\", \"loss\", \"hang\",",
         ),
+        (
+            fault("kind = \"loss\", at_s = 1.0, for_s = 2.0, every_s = 1.5, times = 3"),
+            "fault 1: every_s is 1.5, expected more than for_s",
+        ),
+        (fault("kind = \"loss\", at_s = 1.0, for_s = 2.0, times = 3"), "fault 1: every_s is missing"),
+        (fault("kind = \"unplug\", at_s = 1.0, for_s = 2.0, every_s = 3.0"), "fault 1: times is missing"),
+        (
+            fault("kind = \"storm\", at_s = 1.0, for_s = 2.0, per_s = 0"),
+            "fault 1: per_s is 0, expected a number from 1",
+        ),
+        (source("on_loss = \"a\""), "s.toml:5:11: source \"a\": on_loss is \"a\", expected \"silence\" or"),
+        (
+            source("on_loss = \"fallback:b\""),
+            "s.toml:5:11: source \"a\": on_loss: names the source \"b\", expected one of this scenario",
+        ),
+        (source("on_loss = \"fallback:a\""), "s.toml:5:11: source \"a\": on_loss: leads back to the source itself"),
+        (source("required = 1"), "source \"a\": required is 1, expected true or false"),
         (fault("at_s = 1"), "fault 1: kind is missing, expected \"unplug\""),
         (
             fault("kind = \"unplug\", at_s = -1.0, for_s = 1"),

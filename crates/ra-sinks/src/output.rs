@@ -1,22 +1,38 @@
-//! Playback through a sound device, as a sink. Knows no backend: that is `ra-device`. Never waits for the device, except
-//! at the end; does not come back by itself when the device is lost.
+//! Playback through a sound device, as a sink: on the device's own clock, and through its losses and returns. Knows no
+//! backend: that is `ra-device`. Never waits for the device, except at the end.
 
 mod adapter;
+mod brink;
+mod bus_clock;
 mod clock;
+#[cfg(test)]
+mod closed_loop_tests;
+mod device;
 mod fade;
 mod feed;
+mod keeper;
+#[cfg(test)]
+mod keeper_tests;
+mod line;
+mod open;
 mod player;
+mod search;
+mod shared;
+mod status;
+mod steering;
+mod troubles;
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
-use ra_core::{Block, Clock, Gap, PlaybackClock, SampleRate, Sink, SinkError, SinkReport, SinkStart, SystemClock};
-use ra_device::{DEFAULT_DEVICE, DeviceError, DeviceEvent, OutputRequest, OutputStream};
+use ra_core::{Block, Clock, Gap, PlaybackClock, Sink, SinkError, SinkReport, SinkStart, SystemClock};
+use ra_device::{DEFAULT_DEVICE, OutputRequest};
 use ra_dsp::{DspError, Quality};
 
-use adapter::Adapter;
-use clock::OutputClock;
-use feed::{Feed, feed_and_player};
-use player::Shared;
+pub use status::{OutputCounts, OutputMonitor, OutputState, OutputStatus};
+
+use device::{OpenDevice, SystemDevices};
+use keeper::Keeper;
+use open::Plan;
 
 // The trap for allocations in the callback; it is only set off inside `assert_no_alloc`.
 #[cfg(all(test, debug_assertions))]
@@ -29,60 +45,69 @@ const CUSHION_RANGE_MS: std::ops::RangeInclusive<f64> = 5.0..=5_000.0;
 const DEVICE_TAIL_NS: u64 = 500_000_000;
 /// How often the end is looked for.
 const LOOK_NS: u64 = 2_000_000;
+/// Flushes between two reports: a second.
+const FLUSHES_PER_REPORT: u32 = 10;
+
+/// What an output is to the engine that feeds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputRole {
+    /// One of many, on a clock of its own: the bus is resampled to it, at a rate that follows it.
+    #[default]
+    Follower,
+    /// The engine follows it: at equal rates its sound is played as it is.
+    Master,
+}
 
 /// Which device to play on, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputConfig {
     /// A device's id as `ra devices` lists it (`pulseaudio:studio`), or `"default"`, which is the default.
     pub device: String,
-    /// How much sound is kept between the bus and the device, in milliseconds: it covers the lateness of both. 5 to 5000;
-    /// default 60. It has to hold a block.
+    /// How much sound is left between the bus and the device when the device has taken a period, in milliseconds: it covers
+    /// the lateness of both. 5 to 5000; default 60. It has to hold a block.
     pub cushion_ms: f64,
     /// Frames in the device's period, a wish. Default: about 10 ms, and 20 ms of a sound server.
     pub period_frames: Option<u32>,
-    /// Of the resampler, where the device has another rate than the bus. Default: balanced.
+    /// Of the resampler. Default: balanced.
     pub quality: Quality,
+    /// What it is to its engine. Default: a follower.
+    pub role: OutputRole,
+    /// Whether starting fails when the device is not there; else it is looked for until it is, and what is written
+    /// meanwhile is refused. Default: it fails.
+    pub required: bool,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { device: DEFAULT_DEVICE.to_owned(), cushion_ms: 60.0, period_frames: None, quality: Quality::default() }
+        Self {
+            device: DEFAULT_DEVICE.to_owned(),
+            cushion_ms: 60.0,
+            period_frames: None,
+            quality: Quality::default(),
+            role: OutputRole::default(),
+            required: true,
+        }
     }
-}
-
-/// What an output has done, in frames of the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutputCounts {
-    /// Frames that were meant for the device, those that were dropped included.
-    pub offered_frames: u64,
-    /// Frames that the device took.
-    pub played_frames: u64,
-    /// Frames that were dropped because the device did not keep up.
-    pub dropped_frames: u64,
-    /// Times that the device found too little.
-    pub underruns: u64,
-    /// Frames of silence that it got then.
-    pub underrun_frames: u64,
 }
 
 /// A sound device that plays a bus.
 ///
-/// Blocks go through a ring to the device's callback, which begins once the cushion is there. Where frames run out the
-/// sound fades away within 2 ms and comes back when the cushion is there again; where the device falls behind by twice the
-/// cushion, frames are dropped until only the cushion is left, with a fade on either side.
+/// Blocks go through a ring to the device's callback, which begins once the cushion and a period are there. The bus is
+/// read at the rate at which the device plays, whatever its clock does, so that the cushion stays what it is. Where frames
+/// run out all the same the sound fades away within 2 ms and comes back when the cushion is there again; where the device
+/// falls behind by more than the cushion, frames are dropped until only the cushion is left, with a fade on either side.
+///
+/// A device that is lost is looked for, several times a second, on a thread that nobody waits for. What is written
+/// meanwhile is refused with [`SinkError::Device`], and what it had not played yet is taken back.
 pub struct OutputSink {
     config: OutputConfig,
-    running: Option<Running>,
-}
-
-struct Running {
-    stream: OutputStream,
-    feed: Feed,
-    adapter: Adapter,
-    shared: Arc<Shared>,
-    device_rate: SampleRate,
-    /// Until somebody takes it.
-    clock: Option<OutputClock>,
+    devices: Arc<dyn OpenDevice>,
+    clock: Arc<dyn Clock>,
+    monitor: OutputMonitor,
+    keeper: Option<Keeper>,
+    taken_back_frames: u64,
+    flushes_until_report: u32,
+    is_report_due: bool,
 }
 
 impl OutputSink {
@@ -91,50 +116,56 @@ impl OutputSink {
     /// # Errors
     /// [`SinkError::Setting`] for a cushion out of range.
     pub fn new(config: OutputConfig) -> Result<Self, SinkError> {
-        if CUSHION_RANGE_MS.contains(&config.cushion_ms) {
-            Ok(Self { config, running: None })
-        } else {
+        Self::on(config, Arc::new(SystemDevices), Arc::new(SystemClock))
+    }
+
+    /// On other devices than the system's, by another clock.
+    fn on(config: OutputConfig, devices: Arc<dyn OpenDevice>, clock: Arc<dyn Clock>) -> Result<Self, SinkError> {
+        if !CUSHION_RANGE_MS.contains(&config.cushion_ms) {
             let (from, to) = (CUSHION_RANGE_MS.start(), CUSHION_RANGE_MS.end());
             let message = format!("{} ms, expected {from} to {to} ms", config.cushion_ms);
-            Err(SinkError::Setting { what: "cushion_ms".into(), message })
+            return Err(SinkError::Setting { what: "cushion_ms".into(), message });
         }
+        Ok(Self {
+            config,
+            devices,
+            clock,
+            monitor: OutputMonitor::default(),
+            keeper: None,
+            taken_back_frames: 0,
+            flushes_until_report: 0,
+            is_report_due: false,
+        })
     }
 
     /// What it has done so far; the device goes on meanwhile. Zeros before the start.
     pub fn counts(&self) -> OutputCounts {
-        self.running.as_ref().map(Running::counts).unwrap_or_default()
+        self.keeper.as_ref().map(|keeper| keeper.status().counts).unwrap_or_default()
     }
 
-    fn running(&mut self) -> Result<&mut Running, SinkError> {
+    /// Who tells what it is doing while an engine has it.
+    pub fn monitor(&self) -> OutputMonitor {
+        self.monitor.clone()
+    }
+
+    fn keeper(&mut self) -> Result<&mut Keeper, SinkError> {
         let device = &self.config.device;
-        self.running.as_mut().ok_or_else(|| SinkError::Device {
+        self.keeper.as_mut().ok_or_else(|| SinkError::Device {
             device: device.clone(),
             message: "it is not open, expected `start` to be called first".into(),
         })
     }
-}
 
-impl Running {
-    fn counts(&self) -> OutputCounts {
-        let (written_frames, dropped_frames) = self.feed.counts();
-        OutputCounts {
-            offered_frames: written_frames + dropped_frames,
-            played_frames: self.shared.played_frames(),
-            dropped_frames,
-            underruns: self.shared.underruns(),
-            underrun_frames: self.shared.underrun_frames(),
+    /// Shows what it is doing, where that has changed or a while has passed.
+    fn tell(&mut self) {
+        let Some(keeper) = &self.keeper else { return };
+        let status = keeper.status();
+        self.flushes_until_report = self.flushes_until_report.saturating_sub(1);
+        if self.flushes_until_report == 0 || self.monitor.status().state != status.state {
+            self.flushes_until_report = FLUSHES_PER_REPORT;
+            self.is_report_due = true;
         }
-    }
-
-    fn device(&self) -> String {
-        self.stream.granted().device.clone()
-    }
-
-    fn check_device(&self) -> Result<(), SinkError> {
-        match self.stream.loss() {
-            Some(reason) => Err(SinkError::Device { device: self.device(), message: format!("lost: {reason}") }),
-            None => Ok(()),
-        }
+        self.monitor.set(status);
     }
 }
 
@@ -142,8 +173,8 @@ impl Sink for OutputSink {
     /// Opens the device and lets it run; it plays silence until the cushion is there. Blocks for 10 s at most.
     ///
     /// # Errors
-    /// [`SinkError::Device`] where there is no such device (with the nearest id, and what there is), it is busy, or the
-    /// sound system does not answer; [`SinkError::Setting`] for a cushion that does not hold a block.
+    /// [`SinkError::Device`] where it is required, and there is no such device (with the nearest id, and what there is), it
+    /// is busy, or the sound system does not answer; [`SinkError::Setting`] for a cushion that does not hold a block.
     fn start(&mut self, start: &SinkStart) -> Result<(), SinkError> {
         let bus = start.spec;
         let block_ms = start.block_frames as f64 * 1e3 / f64::from(bus.sample_rate.hz());
@@ -153,132 +184,94 @@ impl Sink for OutputSink {
         }
         let request = OutputRequest {
             device: self.config.device.clone(),
-            sample_rate: Some(bus.sample_rate),
+            // A follower is resampled anyway: at the device's own rate, nobody does it a second time.
+            sample_rate: (self.config.role == OutputRole::Master).then_some(bus.sample_rate),
             channels: Some(bus.channels),
             period_frames: self.config.period_frames,
         };
-        let shared = Arc::new(Shared::default());
-        let (to_us, made) = mpsc::channel();
-        let (cushion_ms, for_device) = (self.config.cushion_ms, shared.clone());
-        let stream = OutputStream::open(&request, move |device| {
-            let rate = device.sample_rate;
-            // A resampler gives its frames in chunks: a block of the bus may come out as one more of them.
-            let cushion_frames = rate.frames_in_ms_ceil(cushion_ms).max(2 * adapter::CHUNK_FRAMES);
-            let (feed, player) = feed_and_player(device, cushion_frames, for_device);
-            // Nobody listens where opening took too long; then the player is dropped too.
-            let (player, clock) = clock::with_clock(player, rate, device.channels.get());
-            if to_us.send((feed, device, clock)).is_err() {
-                log::debug!("an output was opened too late");
-            }
-            Box::new(player)
-        });
-        let stream = stream.map_err(|error| device_error(&self.config.device, &error))?;
-        let Ok((feed, device, clock)) = made.try_recv() else {
-            return Err(SinkError::Fatal(format!("device {}: it was opened without a ring", self.config.device)));
+        let plan = Plan {
+            devices: Arc::clone(&self.devices),
+            request,
+            bus,
+            cushion_ms: self.config.cushion_ms,
+            quality: self.config.quality,
+            role: self.config.role,
         };
-        let adapter = Adapter::new(bus, device, self.config.quality).map_err(|error| conversion_error(&error))?;
-        stream.start().map_err(|error| device_error(&self.config.device, &error))?;
-        let granted = stream.granted();
-        if let Some(period) =
-            granted.period_frames.filter(|&n| n as usize > device.sample_rate.frames_in_ms_ceil(cushion_ms))
-        {
-            log::warn!(
-                "{}: its period of {period} frames is longer than the cushion of {cushion_ms} ms",
-                granted.device
-            );
-        }
-        log::info!("{}: {device}, period {:?} frames, playing {bus}", granted.device, granted.period_frames);
-        self.running =
-            Some(Running { stream, feed, adapter, shared, device_rate: device.sample_rate, clock: Some(clock) });
+        let opened = match plan.open().map_err(|failure| failure.into_sink_error(&self.config.device)) {
+            Ok(opened) => Ok(opened),
+            Err(cause @ SinkError::Device { .. }) if !self.config.required => {
+                log::warn!("sink {}: {cause}; looking for it", start.name);
+                Err(cause.to_string())
+            }
+            Err(cause) => return Err(cause),
+        };
+        self.keeper = Some(Keeper::new(&start.name, plan, opened, self.clock.now_ns())?);
+        self.tell();
         Ok(())
     }
 
     fn take_clock(&mut self) -> Option<Box<dyn PlaybackClock>> {
-        let clock = self.running.as_mut()?.clock.take()?;
-        Some(Box::new(clock))
+        self.keeper.as_mut()?.take_clock()
     }
 
     /// Never waits for the device.
     ///
     /// # Errors
-    /// [`SinkError::Device`] where the device is lost.
+    /// [`SinkError::Device`] while the device is lost.
     fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
-        let running = self.running()?;
-        running.check_device()?;
-        let samples = running.adapter.convert(block.samples).map_err(|error| conversion_error(&error))?;
-        running.feed.write(samples);
+        let now_ns = self.clock.now_ns();
+        self.keeper()?.write(block, now_ns)
+    }
+
+    /// Fades over the place. Where the device has sound to go on with meanwhile, silence of the gap's length is put in, so
+    /// that what follows sounds when it should.
+    fn gap(&mut self, gap: &Gap) -> Result<(), SinkError> {
+        self.keeper()?.gap(gap);
         Ok(())
     }
 
-    /// Fades over the place. The time of the missing frames has passed already: no silence is put in for them.
-    fn gap(&mut self, _gap: &Gap) -> Result<(), SinkError> {
-        let running = self.running()?;
-        running.feed.cut();
-        running.check_device()
-    }
-
-    /// Logs what the device reported. There is nothing to make durable.
+    /// Looks after the device, and logs what it complains about. There is nothing to make durable.
     fn flush(&mut self) -> Result<(), SinkError> {
-        let running = self.running()?;
-        let device = running.device();
-        for event in running.stream.take_events() {
-            match event {
-                DeviceEvent::XrunSeen { n } => log::warn!("{device}: {n} xruns"),
-                DeviceEvent::ErrorsSeen { n } => log::warn!("{device}: {n} errors of the sound system"),
-                DeviceEvent::Lost { reason } => log::warn!("{device}: lost: {reason}"),
-                other => log::warn!("{device}: {other:?}"),
-            }
-        }
-        running.check_device()
+        let now_ns = self.clock.now_ns();
+        let looked = self.keeper()?.flush(now_ns);
+        self.tell();
+        looked
     }
 
-    /// Plays what is queued and closes the device. Blocks for as long as that lasts (twice the cushion at most), for half a
-    /// second more for what the device itself holds, and for 2.5 s at most to close it.
+    /// Plays what is queued and closes the device. Blocks for as long as that lasts, for half a second more for what the
+    /// device itself holds, and for 2.5 s at most to close it.
     fn finish(&mut self) -> Result<SinkReport, SinkError> {
-        let Some(mut running) = self.running.take() else {
+        let Some(mut keeper) = self.keeper.take() else {
             return Ok(SinkReport::default());
         };
-        let tail = running.adapter.tail().map_err(|error| conversion_error(&error))?;
-        running.feed.write(tail);
-        running.feed.end();
-        let queued_ns = running.device_rate.ns_of_frames(running.feed.queued_frames() as u64);
-        let deadline_ns = SystemClock.now_ns() + queued_ns + DEVICE_TAIL_NS;
+        let deadline_ns = self.clock.now_ns() + keeper.end()? + DEVICE_TAIL_NS;
         loop {
-            let now_ns = SystemClock.now_ns();
-            let heard = running.shared.heard_ns().is_some_and(|heard_ns| heard_ns <= now_ns);
-            if heard || now_ns >= deadline_ns || running.stream.loss().is_some() {
+            let now_ns = self.clock.now_ns();
+            if keeper.is_heard(now_ns) || now_ns >= deadline_ns {
                 break;
             }
-            SystemClock.sleep_until_ns(now_ns + LOOK_NS);
+            self.clock.sleep_until_ns(now_ns + LOOK_NS);
         }
-        let device = running.device();
-        let clipped_samples = running.stream.counts().clipped_samples;
-        let lost = running.check_device();
-        let Running { stream, feed, shared, .. } = running;
-        let (written_frames, dropped_frames) = feed.counts();
-        drop(stream);
-        let unplayed_frames = written_frames.saturating_sub(shared.played_frames());
-        let mut notes = vec![format!(
-            "{device}: played {} frames; underruns {} ({} frames of silence); dropped {dropped_frames} frames",
-            shared.played_frames(),
-            shared.underruns(),
-            shared.underrun_frames()
-        )];
-        if unplayed_frames > 0 {
-            notes.push(format!("{device}: {unplayed_frames} frames were not played in time at the end"));
+        let (status, lost_frames, end) = keeper.close();
+        self.taken_back_frames += lost_frames;
+        let mut notes = status.notes();
+        if lost_frames > 0 && end.is_ok() {
+            notes.push(format!("{}: {lost_frames} frames were not played in time at the end", self.config.device));
         }
-        if clipped_samples > 0 {
-            notes.push(format!("{device}: {clipped_samples} samples beyond full scale"));
-        }
-        for note in &notes {
-            log::info!("{note}");
-        }
-        lost.map(|()| SinkReport { files: Vec::new(), notes })
+        notes.iter().for_each(|note| log::info!("{note}"));
+        self.monitor.set(status);
+        end.map(|()| SinkReport { notes, ..SinkReport::default() })
     }
-}
 
-fn device_error(device: &str, error: &DeviceError) -> SinkError {
-    SinkError::Device { device: device.to_owned(), message: error.to_string() }
+    fn take_back_frames(&mut self) -> u64 {
+        let more = self.keeper.as_mut().map_or(0, Keeper::take_back_frames);
+        std::mem::take(&mut self.taken_back_frames) + more
+    }
+
+    fn take_report(&mut self) -> Option<SinkReport> {
+        std::mem::take(&mut self.is_report_due)
+            .then(|| SinkReport { notes: self.monitor.status().notes(), ..SinkReport::default() })
+    }
 }
 
 /// Rates that can't be converted into each other stay that way.

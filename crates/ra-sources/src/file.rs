@@ -6,6 +6,8 @@ mod gapless;
 mod mp4_edit;
 mod ogg_tail;
 mod pcm;
+mod riff_info;
+mod tags;
 mod trim;
 mod watched_file;
 mod wav;
@@ -14,7 +16,7 @@ mod wav_header;
 
 use std::path::{Path, PathBuf};
 
-use ra_core::{PulledSource, Source, SourceError, StreamEvent, StreamSpec};
+use ra_core::{Metadata, PulledSource, Source, SourceError, StreamEvent, StreamSpec};
 
 use decoded::{Decoded, DecodedReader};
 use watched_file::WatchedFile;
@@ -146,6 +148,15 @@ impl FileSource {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.config.path
+    }
+
+    /// What the file says that its sound is called: title, artist, album, comment, from ID3, Vorbis comments, MP4 or RIFF
+    /// tags. Empty where it says nothing.
+    ///
+    /// # Real-time safety
+    /// Not real-time safe: allocates, does I/O (opens the file anew).
+    pub fn metadata(&self) -> Metadata {
+        tags::read_tags(&self.config.path)
     }
 
     /// What was odd about the file so far, one sentence each, for people. Grows while it plays; not with its length.

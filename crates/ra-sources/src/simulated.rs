@@ -11,13 +11,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ra_core::{ClockedSource, Granted, PeriodInput, PulledSource, Source, SourceError, StreamEvent, StreamSpec};
+use ra_core::{
+    ClockedSource, Granted, PeriodInput, PulledSource, SampleRate, Source, SourceError, StreamEvent, StreamSpec,
+};
 
 pub use fault::Fault;
 
 use crate::{ClockModel, MockConfig, MockSource, PacedConfig, RoomTime};
 use schedule::{Formats, Period, Schedule, Step};
 use truth::Truth;
+use windows::Window;
 
 /// What a simulated device is.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ pub struct SimulatedConfig {
 /// A clocked source that is simulated. Its [`SimulatedDeviceHandle`] moves its time.
 ///
 /// [`start`](ClockedSource::start) opens it at the time that the handle was last told (the room's origin, if never):
-/// frame 0 is captured then. [`poll_event`](ClockedSource::poll_event) says [`StreamEvent::FormatChanged`] where a fault
+/// frame 0 is captured then. While a fault keeps it away it can't be opened. [`poll_event`](ClockedSource::poll_event) says [`StreamEvent::FormatChanged`] where a fault
 /// says so; it then delivers nothing until it is started again. Flips that were due in between come right behind that
 /// start, one for each.
 ///
@@ -84,6 +87,14 @@ struct Device {
     truths: Vec<Truth>,
     /// What was left to flip when it flipped and stopped: happens behind the next start, however soon it was due.
     flips_left: Option<Formats>,
+    /// The rate at which it comes back.
+    returns_at: Option<SampleRate>,
+    /// When it is away, unplugged or lost; when calls hang; when errors come, and how many a second.
+    away: Vec<Window>,
+    hangs: Vec<Window>,
+    storms: Vec<(Window, f64)>,
+    /// Up to when errors were told.
+    errors_told_ns: u64,
     events: VecDeque<StreamEvent>,
 }
 
@@ -113,17 +124,16 @@ impl SimulatedDevice {
         let mut max_period_frames = config.paced.period_frames;
         for (fault, n) in config.faults.iter().zip(1..) {
             fault.check()?;
-            match *fault {
-                Fault::Format { sample_rate, .. } => {
-                    let spec = StreamSpec { sample_rate, ..config.room.spec };
-                    let band_rate = config.room.band_rate.unwrap_or(sample_rate);
-                    config.room.signal.check(spec, band_rate).map_err(|cause| SourceError::Setting {
-                        what: format!("fault {n}"),
-                        message: format!("sample_rate {sample_rate}: {cause}"),
-                    })?;
-                }
-                Fault::Period { period_frames, .. } => max_period_frames = max_period_frames.max(period_frames),
-                _ => {}
+            if let Fault::Period { period_frames, .. } = *fault {
+                max_period_frames = max_period_frames.max(period_frames);
+            }
+            if let Some(sample_rate) = fault.new_rate() {
+                let spec = StreamSpec { sample_rate, ..config.room.spec };
+                let band_rate = config.room.band_rate.unwrap_or(sample_rate);
+                config.room.signal.check(spec, band_rate).map_err(|cause| SourceError::Setting {
+                    what: format!("fault {n}"),
+                    message: format!("sample_rate {sample_rate}: {cause}"),
+                })?;
             }
         }
         let description = format!("{} (simulated, {})", config.paced.name, config.room.signal);
@@ -139,6 +149,24 @@ impl SimulatedDevice {
             running: None,
             truths: Vec::new(),
             flips_left: None,
+            returns_at: None,
+            away: windows(&config.faults, origin_ns, |fault| match *fault {
+                Fault::Unplug { at_s, for_s } | Fault::Loss { at_s, for_s, .. } => Some((at_s, for_s)),
+                _ => None,
+            }),
+            hangs: windows(&config.faults, origin_ns, |fault| match *fault {
+                Fault::Hang { at_s, for_s } => Some((at_s, for_s)),
+                _ => None,
+            }),
+            storms: config
+                .faults
+                .iter()
+                .filter_map(|fault| match *fault {
+                    Fault::Storm { at_s, for_s, per_s } => Some((Window::new(origin_ns, at_s, for_s), per_s)),
+                    _ => None,
+                })
+                .collect(),
+            errors_told_ns: origin_ns,
             events: VecDeque::new(),
             config,
         };
@@ -146,6 +174,15 @@ impl SimulatedDevice {
         let handle = SimulatedDeviceHandle { shared: Arc::clone(&shared) };
         Ok((Self { shared, description }, handle))
     }
+}
+
+fn windows(faults: &[Fault], origin_ns: u64, pick: impl Fn(&Fault) -> Option<(f64, f64)>) -> Vec<Window> {
+    faults.iter().filter_map(pick).map(|(at_s, for_s)| Window::new(origin_ns, at_s, for_s)).collect()
+}
+
+/// The window that a time is in.
+fn around(windows: &[Window], now_ns: u64) -> Option<&Window> {
+    windows.iter().find(|window| (window.from_ns..window.to_ns).contains(&now_ns))
 }
 
 fn lock(shared: &Mutex<Device>) -> MutexGuard<'_, Device> {
@@ -193,6 +230,17 @@ impl SimulatedDeviceHandle {
         is_there.then(|| truth.time_of(position, fraction))
     }
 
+    /// The stretches of true time in which the frames were captured that were delivered since the `start`-th start: one, and
+    /// one more behind each loss of frames.
+    pub fn captured(&self, start: usize) -> Vec<(RoomTime, RoomTime)> {
+        lock(&self.shared).truths.get(start).map_or_else(Vec::new, Truth::captured)
+    }
+
+    /// When a call that opens or closes it at `now_ns` returns: then, unless a fault says otherwise.
+    pub fn hangs_until_ns(&self, now_ns: u64) -> u64 {
+        around(&lock(&self.shared).hangs, now_ns).map_or(now_ns, |window| window.to_ns)
+    }
+
     /// Its clock.
     pub fn clock(&self) -> ClockModel {
         lock(&self.shared).config.paced.clock
@@ -209,6 +257,14 @@ impl Device {
         if self.running.is_some() {
             let message = "started twice, expected a stop in between".to_owned();
             return Err(SourceError::Setting { what: self.config.paced.name.clone(), message });
+        }
+        if around(&self.away, self.now_ns).is_some() {
+            let message = "it is not there".to_owned();
+            return Err(SourceError::Device { device: self.config.paced.name.clone(), message });
+        }
+        if let Some(sample_rate) = self.returns_at.take() {
+            self.spec.sample_rate = sample_rate;
+            self.room = MockSource::new(MockConfig { spec: self.spec, ..self.config.room.clone() })?;
         }
         let opened = RoomTime::from_ns(self.now_ns.wrapping_sub(self.origin_ns) as i64);
         self.room.set_clock(self.config.paced.clock, opened)?;
@@ -248,8 +304,22 @@ impl Device {
                     }
                 }
                 Step::Format { sample_rate, .. } => self.flip(StreamSpec { sample_rate, ..self.spec }),
+                Step::Gone { sample_rate, .. } => {
+                    self.running = None;
+                    self.returns_at = sample_rate.or(self.returns_at);
+                    self.events.push_back(StreamEvent::DeviceLost { reason: "unplugged".to_owned() });
+                }
             }
         }
+    }
+
+    /// The errors of a storm since it was asked last: an event, however soon that was.
+    fn errors(&mut self) -> Option<StreamEvent> {
+        let &(window, per_s) =
+            self.storms.iter().find(|(window, _)| (window.from_ns..window.to_ns).contains(&self.now_ns))?;
+        let told_ns = std::mem::replace(&mut self.errors_told_ns, self.now_ns).max(window.from_ns);
+        let passed_s = self.now_ns.saturating_sub(told_ns) as f64 / 1e9;
+        Some(StreamEvent::ErrorsSeen { n: (passed_s * per_s) as u64 })
     }
 
     fn flip(&mut self, spec: StreamSpec) {
@@ -296,7 +366,8 @@ impl ClockedSource for SimulatedDevice {
     }
 
     fn poll_event(&mut self) -> Option<StreamEvent> {
-        lock(&self.shared).events.pop_front()
+        let mut device = lock(&self.shared);
+        device.events.pop_front().or_else(|| device.errors())
     }
 
     fn stop(&mut self) {

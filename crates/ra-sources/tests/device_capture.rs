@@ -47,6 +47,11 @@ fn speak(server: &PulseServer, sink: &str) -> Helper {
     Helper(server.play_file(sink, &path))
 }
 
+/// What the source says, but for remarks.
+fn event_of(source: &mut DeviceSource) -> Option<StreamEvent> {
+    std::iter::from_fn(|| source.poll_event()).find(|event| !matches!(event, StreamEvent::Remark { .. }))
+}
+
 /// Reads until there is a stretch of `n_frames` of the tone without a hole: a busy machine makes the server tear some.
 fn hear(source: &mut DeviceSource, reader: &mut InputReader, n_frames: usize) -> Vec<f32> {
     let deadline = Instant::now() + PATIENCE;
@@ -54,7 +59,7 @@ fn hear(source: &mut DeviceSource, reader: &mut InputReader, n_frames: usize) ->
     let (mut heard, mut looked_at, mut block) = (Vec::new(), 0, [0.0; 480]);
     loop {
         assert!(Instant::now() < deadline, "no {n_frames} frames in one piece among {}", heard.len());
-        assert_eq!(source.poll_event(), None);
+        assert_eq!(event_of(source), None);
         reader.poll_stamps(&mut |_| {});
         let n = reader.read(&mut block);
         heard.extend_from_slice(&block[..n]);
@@ -105,12 +110,54 @@ fn a_tone_is_captured_at_its_frequency_and_level() {
         reader.poll_stamps(&mut |_| {});
         while reader.read(&mut [0.0; 480]) > 0 {}
         assert!(reader.is_finished(), "stop drops the input");
-        assert_eq!(source.poll_event(), None);
+        assert_eq!(event_of(&mut source), None);
 
         // And again: a stopped source can be started.
         let (input, mut reader, _) = ring(source.spec());
         source.start(input).unwrap();
         hear(&mut source, &mut reader, 4_800);
+    });
+}
+
+#[test]
+fn a_device_that_is_not_there_yet_is_waited_for_with_the_channels_that_it_was_given() {
+    let test = "a_device_that_is_not_there_yet_is_waited_for_with_the_channels_that_it_was_given";
+    with_pulse_server(test, &[NullSink { name: "other", ..MIC1 }], |server| {
+        let config = DeviceConfig { device: "pulseaudio:mic1.monitor".into(), ..DeviceConfig::default() };
+        let assumed = StreamSpec::new(96_000, 2).unwrap();
+        let (mut source, problem) = DeviceSource::open_or_wait(config.clone(), assumed).unwrap();
+        assert_eq!(source.spec(), assumed);
+        assert!(problem.unwrap().to_string().contains("no input device"));
+        let (input, _reader, _) = ring(source.spec());
+        let begun = Instant::now();
+        assert!(matches!(source.start(input), Err(SourceError::Device { .. })));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        server.plug(MIC1);
+        let deadline = Instant::now() + PATIENCE;
+        while event_of(&mut source) != Some(StreamEvent::DeviceIsBack) {
+            assert!(Instant::now() < deadline, "its return was not told");
+            thread::sleep(Duration::from_millis(2));
+        }
+        let (input, mut reader, _) = ring(source.spec());
+        let granted = source.start(input).unwrap();
+        assert_eq!(granted.spec, StreamSpec::new(48_000, 2).unwrap(), "its own rate, and a mono device twice");
+        assert_eq!(source.spec(), granted.spec);
+        let _voice = speak(server, "mic1");
+        let deadline = Instant::now() + PATIENCE;
+        let mut loud = 0;
+        while loud < 4_800 {
+            assert!(Instant::now() < deadline, "not heard");
+            let mut block = [0.0; 960];
+            reader.poll_stamps(&mut |_| {});
+            let n = reader.read(&mut block);
+            assert!(block[..2 * n].chunks_exact(2).all(|frame| frame[0] == frame[1]), "both sides are the one channel");
+            loud += block[..2 * n].iter().filter(|sample| sample.abs() > 0.1).count();
+        }
+        let fifth = DeviceConfig { channels: Some(vec![5]), ..config };
+        assert!(matches!(DeviceSource::open_or_wait(fifth, assumed), Err(SourceError::Setting { .. })));
+        let zeroth =
+            DeviceConfig { channels: Some(vec![0]), device: "pulseaudio:nobody".into(), ..DeviceConfig::default() };
+        assert!(matches!(DeviceSource::open_or_wait(zeroth, assumed), Err(SourceError::Setting { .. })));
     });
 }
 
@@ -149,7 +196,7 @@ fn a_killed_server_is_told_as_a_lost_device_and_can_be_started_again() {
         server.kill();
         let deadline = Instant::now() + PATIENCE;
         let event = loop {
-            if let Some(event) = source.poll_event() {
+            if let Some(event) = event_of(&mut source) {
                 break event;
             }
             assert!(Instant::now() < deadline, "the loss was not told");
@@ -158,7 +205,7 @@ fn a_killed_server_is_told_as_a_lost_device_and_can_be_started_again() {
             thread::sleep(Duration::from_millis(2));
         };
         assert!(matches!(event, StreamEvent::DeviceLost { .. }), "{event:?}");
-        assert_eq!(source.poll_event(), None, "said once");
+        assert_eq!(event_of(&mut source), None, "said once");
         source.stop();
         let (input, _reader, _) = ring(source.spec());
         assert!(matches!(source.start(input), Err(SourceError::Device { .. })), "nothing there");

@@ -58,6 +58,11 @@ impl Account {
         Ok(Self { summary, recordings })
     }
 
+    /// The files that were recorded.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.recordings.iter().map(|recording| recording.path.as_path())
+    }
+
     /// Everything that is not as it should be after a run of `length`.
     pub(super) fn problems(&self, length: Duration) -> Vec<String> {
         let mut problems = Vec::new();

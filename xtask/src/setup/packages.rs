@@ -59,8 +59,17 @@ pub(super) const PACKAGES: &[Package] = &[
         Evidence::FileBelow("/usr/lib", "alsa-lib/libasound_module_pcm_pulse.so"),
         "tests of ALSA over PulseAudio fail",
     ),
+    package("jackd2", Purpose::Test, Evidence::Program("jackd"), "tests with a JACK server are left out"),
+    package("libjack-jackd2-dev", Purpose::Test, Evidence::Library("jack"), "as jackd2"),
+    package(
+        "faketime",
+        Purpose::Test,
+        Evidence::FileBelow("/usr/lib", "faketime/libfaketimeMT.so.1"),
+        "servers whose clocks run fast are left out of tests and benches",
+    ),
     package("sox", Purpose::Test, Evidence::Program("sox"), "tests that let sox judge our files fail"),
     package("ffmpeg", Purpose::Test, Evidence::Program("ffmpeg"), "tests that let ffmpeg judge our files fail"),
+    package("icecast2", Purpose::Test, Evidence::Program("icecast2"), "tests of streams to a real Icecast server fail"),
     package(
         "strace",
         Purpose::Test,

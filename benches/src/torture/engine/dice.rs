@@ -2,12 +2,12 @@
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 #[derive(Clone, Debug)]
-pub(super) struct Dice {
+pub(crate) struct Dice {
     state: u64,
 }
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
@@ -20,17 +20,17 @@ impl Dice {
     }
 
     /// A number below `n`, which is at least 1. By the high word of a product: the bias is below n / 2^64.
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(n.max(1))) >> 64) as u64
     }
 
     /// Whether something of `percent` probability happens.
-    pub(super) fn percent(&mut self, percent: u64) -> bool {
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
     /// One of the things that there are; `None` where there are none.
-    pub(super) fn pick<T: Copy>(&mut self, things: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Copy>(&mut self, things: &[T]) -> Option<T> {
         let at = self.below(things.len() as u64) as usize;
         things.get(at).copied()
     }

@@ -1,9 +1,9 @@
 //! Devices of a config. Described here, looked for when they are added.
 
-use ra_engine::AnySource;
-use ra_engine::core::{SampleRate, Sink};
-use ra_engine::sinks::{OutputConfig, OutputSink};
+use ra_engine::core::{SampleRate, Sink, StreamSpec};
+use ra_engine::sinks::{OutputConfig, OutputRole, OutputSink};
 use ra_engine::sources::{DeviceConfig, DeviceSource};
+use ra_engine::{AnySource, EngineConfig, Master, SourceConfig};
 
 use crate::config::{At, DeviceEntry, OutputEntry};
 
@@ -25,19 +25,37 @@ pub(super) fn plan_source(
     Ok((config, format!("device {}", entry.device)))
 }
 
-/// Looks for the device.
-pub(super) fn open_source(config: CaptureConfig) -> Result<AnySource, String> {
-    DeviceSource::open(config).map(AnySource::clocked).map_err(|e| e.to_string())
+/// Looks for the device. One that is not required is waited for where it is not there, and taken to have the engine's
+/// format until it is.
+pub(super) fn open_source(
+    capture: CaptureConfig,
+    source: &SourceConfig,
+    assumed: StreamSpec,
+) -> Result<AnySource, String> {
+    if source.required {
+        return DeviceSource::open(capture).map(AnySource::clocked).map_err(|e| e.to_string());
+    }
+    let (device, problem) = DeviceSource::open_or_wait(capture, assumed).map_err(|e| e.to_string())?;
+    if let Some(problem) = problem {
+        log::warn!("source {}: waited for: {problem}", source.name);
+    }
+    Ok(AnySource::clocked(device))
 }
 
-/// A sink that looks for its device when it is added, and what it is.
-pub(super) fn make_sink(entry: &OutputEntry) -> Result<(Box<dyn Sink>, String), String> {
-    let default = OutputConfig::default();
+/// A sink that looks for its device when it is added, and what it is. `name`: the sink's.
+pub(super) fn make_sink(
+    entry: &OutputEntry,
+    name: &str,
+    engine: &EngineConfig,
+) -> Result<(Box<dyn Sink>, String), String> {
+    let is_master = matches!(&engine.master, Master::Sink(master) if master == name);
     let config = OutputConfig {
         device: entry.device.clone(),
-        cushion_ms: entry.cushion_ms.unwrap_or(default.cushion_ms),
+        cushion_ms: entry.cushion_ms.unwrap_or(OutputConfig::default().cushion_ms),
         period_frames: entry.period_frames,
-        ..default
+        quality: engine.quality,
+        role: if is_master { OutputRole::Master } else { OutputRole::Follower },
+        required: entry.required,
     };
     let sink = OutputSink::new(config).map_err(|e| e.to_string())?;
     Ok((Box::new(sink), format!("output to device {}", entry.device)))

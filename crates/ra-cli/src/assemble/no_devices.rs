@@ -1,7 +1,7 @@
 //! What is said of devices where this build has none.
 
-use ra_engine::AnySource;
-use ra_engine::core::Sink;
+use ra_engine::core::{Sink, StreamSpec};
+use ra_engine::{AnySource, EngineConfig, SourceConfig};
 
 use crate::config::{At, DeviceEntry, OutputEntry};
 
@@ -19,11 +19,19 @@ pub(super) fn plan_source(
 }
 
 /// Says that there are no devices.
-pub(super) fn make_sink(_entry: &OutputEntry) -> Result<(Box<dyn Sink>, String), String> {
+pub(super) fn make_sink(
+    _entry: &OutputEntry,
+    _name: &str,
+    _engine: &EngineConfig,
+) -> Result<(Box<dyn Sink>, String), String> {
     Err(NONE.to_owned())
 }
 
 /// Can't be called.
-pub(super) fn open_source(config: CaptureConfig) -> Result<AnySource, String> {
-    match config {}
+pub(super) fn open_source(
+    capture: CaptureConfig,
+    _source: &SourceConfig,
+    _assumed: StreamSpec,
+) -> Result<AnySource, String> {
+    match capture {}
 }

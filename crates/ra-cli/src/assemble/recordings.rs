@@ -3,17 +3,88 @@
 use std::path::{Path, PathBuf};
 
 use ra_engine::core::Sink;
-use ra_engine::sinks::{Recorder, RecorderConfig, Sidecar};
+use ra_engine::sinks::{ClockMark, RecordFrom, Recorder, RecorderConfig};
+use ra_engine::{MAIN_BUS, SOURCE_BUS_PREFIX};
 
-use crate::config::{Config, RecordEntry, SinkKind};
+use crate::config::{Config, RecordEntry, SinkEntry, SinkKind};
 
 /// A recorder that has created no file yet, and what it is.
-pub(super) fn make_recorder(base_dir: &Path, entry: &RecordEntry) -> Result<(Box<dyn Sink>, String), String> {
-    let sidecar = if entry.sidecar { Sidecar::Written } else { Sidecar::None };
-    let template = template_in(base_dir, &entry.path.value);
-    let description = format!("record to {} ({})", base_dir.join(&entry.path.value).display(), entry.format);
-    let config = RecorderConfig { format: entry.format, sidecar, ..RecorderConfig::new(template) };
-    Recorder::new(config).map(|sink| (Box::new(sink) as _, description)).map_err(|e| e.to_string())
+pub(super) fn make_recorder(
+    base_dir: &Path,
+    name: &str,
+    entry: &RecordEntry,
+) -> Result<(Box<dyn Sink>, String), String> {
+    let config = RecorderConfig {
+        path_template: template_in(base_dir, &entry.path.value),
+        failover: entry.failover.as_ref().map(|directory| base_dir.join(&directory.value)),
+        ..entry.config.clone()
+    };
+    let description = describe(base_dir, entry);
+    let recorder = Recorder::new(config).map_err(|e| e.to_string())?;
+    recorder.check_name(name).map_err(|e| e.to_string())?;
+    Ok((Box::new(recorder), description))
+}
+
+/// What a recorder does, in one line.
+fn describe(base_dir: &Path, entry: &RecordEntry) -> String {
+    let config = &entry.config;
+    let path = &entry.path.value;
+    let is_lossy =
+        path.extension().is_some_and(|e| ["opus", "ogg", "mp3"].iter().any(|lossy| e.eq_ignore_ascii_case(lossy)));
+    let mut words = vec![if is_lossy { format!("{} kbit/s", config.bitrate_kbps) } else { config.format.to_string() }];
+    if !config.channels.is_empty() {
+        let channels: Vec<_> = config.channels.iter().map(u16::to_string).collect();
+        words.push(format!("channels {} of the bus", channels.join(", ")));
+    }
+    if let Some(every) = config.split.every {
+        words.push(format!("a new file every {}", seconds(every)));
+    }
+    if let Some(bytes) = config.split.every_bytes {
+        words.push(format!("a new file every {bytes} bytes"));
+    }
+    if let Some((word, _)) = ClockMark::WORDS.iter().find(|(_, mark)| Some(*mark) == config.split.at) {
+        words.push(format!("a new file at every {word} of UTC"));
+    }
+    if config.record_from == RecordFrom::Resume {
+        words.push("paused at first".to_owned());
+    }
+    if !config.pre_roll.is_zero() {
+        words.push(format!("pre-roll {}", seconds(config.pre_roll)));
+    }
+    if let Some(silence) = config.silence {
+        words.push(format!("lists silence below {} dBFS for {}", silence.below_dbfs, seconds(silence.at_least)));
+    }
+    if let Some(keep) = config.retention.keep {
+        words.push(format!("deletes files older than {}", seconds(keep)));
+    }
+    if let Some(bytes) = config.retention.max_total_bytes {
+        words.push(format!("keeps at most {bytes} bytes"));
+    }
+    if let Some(directory) = &entry.failover {
+        words.push(format!("or else to {}", base_dir.join(&directory.value).display()));
+    }
+    format!("record to {} ({})", base_dir.join(path).display(), words.join("; "))
+}
+
+fn seconds(duration: std::time::Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+/// Channels that a recorder is to take and its bus does not have. What a source has is known when it is open.
+fn check_channels(config: &Config, entry: &SinkEntry, record: &RecordEntry, note: &mut dyn FnMut(usize, String)) {
+    let from = entry.config.from.as_str();
+    if from.starts_with(SOURCE_BUS_PREFIX) {
+        return;
+    }
+    let bus = config.buses.iter().find(|bus| bus.config.name == from).map(|bus| bus.config.channels);
+    let Some(n_channels) = bus.or((from == MAIN_BUS).then_some(config.engine.channels)) else { return };
+    if let Some(missing) = record.config.channels.iter().find(|&&channel| channel > n_channels.as_u16()) {
+        let (name, most) = (&entry.config.name, n_channels.get());
+        note(
+            entry.offset,
+            format!("sink {name:?}: channels lists {missing}, expected 1 to {most}: {from:?} has {n_channels}"),
+        );
+    }
 }
 
 /// Recordings with a fixed name: none may exist, and no two may be one. Found before any sink is opened, so that nothing is
@@ -22,6 +93,7 @@ pub(super) fn check_paths(config: &Config, note: &mut dyn FnMut(usize, String)) 
     let mut seen: Vec<(PathBuf, &str)> = Vec::new();
     for entry in &config.sinks {
         let SinkKind::Record(record) = &entry.kind else { continue };
+        check_channels(config, entry, record, note);
         let name = entry.config.name.as_str();
         let Some(path) = fixed_path(config.base_dir(), &record.path.value, name) else { continue };
         let shown = path.display();
@@ -57,7 +129,7 @@ fn fixed_path(base_dir: &Path, template: &Path, name: &str) -> Option<PathBuf> {
     let template = template.to_str()?;
     // Escaped braces are put aside while the name is filled in.
     let aside = template.replace("{{", "\u{1}").replace("}}", "\u{2}");
-    if aside.contains("{time}") || aside.contains("{index}") {
+    if ["{time}", "{date}", "{index}"].iter().any(|placeholder| aside.contains(placeholder)) {
         return None;
     }
     let filled = aside.replace("{name}", name).replace('\u{1}', "{").replace('\u{2}', "}");
@@ -76,6 +148,7 @@ mod tests {
         assert_eq!(fixed("/abs/x.wav").unwrap(), Path::new("/abs/x.wav"));
         assert_eq!(fixed("{name}-{time}.wav"), None);
         assert_eq!(fixed("{index}.wav"), None);
+        assert_eq!(fixed("{date}/x.wav"), None);
     }
 
     #[test]

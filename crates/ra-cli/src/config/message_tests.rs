@@ -121,12 +121,12 @@ fn sources_say_what_they_expect() {
         ("channels = [0]", "4:13", "an item of channels is 0, expected a channel from 1 to 256"),
         ("channels = []", "4:12", "channels has 0 items, expected 1 to 256"),
         ("channels = 300", "4:12", "channels is 300, expected a whole number from 1 to 256"),
-        (
-            "on_loss = \"fallback:b\"",
-            "4:11",
-            "on_loss is \"fallback:b\": fallback sources are not supported yet, expected \"silence\"",
-        ),
-        ("on_loss = \"panic\"", "4:11", "on_loss is \"panic\", expected \"silence\""),
+        ("on_loss = \"fallback:b\"", "4:11", "on_loss names the source \"b\", expected another source: there is none"),
+        ("on_loss = \"fallback:a\"", "4:11", "on_loss leads back to itself: a → a"),
+        ("on_loss = \"fallback:\"", "4:11", "on_loss is \"fallback:\", expected \"silence\" or \"fallback:NAME\""),
+        ("on_loss = \"panic\"", "4:11", "on_loss is \"panic\", expected \"silence\" or \"fallback:NAME\""),
+        ("return_after_ms = -1", "4:19", "return_after_ms is -1, expected a number from 0 to 60000 ms"),
+        ("required = 0", "4:12", "required is 0, expected true or false"),
         ("mono = \"-6dB\"", "4:8", "mono is \"-6dB\", expected \"-3dB\" or \"unity\""),
         ("path = \"x.wav\"", "4:1", "path belongs to kind = \"file\""),
         ("device = \"x\"", "4:1", "device belongs to kind = \"device\""),
@@ -173,6 +173,32 @@ fn sources_say_what_they_expect() {
 }
 
 #[test]
+fn fallbacks_are_other_sources_and_never_a_circle() {
+    let source = |name: &str, on_loss: &str| {
+        format!("[[source]]\nname = \"{name}\"\nkind = \"mock\"\non_loss = \"{on_loss}\"\n")
+    };
+    let config = |links: &[(&str, &str)]| links.iter().map(|(name, on_loss)| source(name, on_loss)).collect::<String>();
+    // A chain, and two that share one.
+    let chain = config(&[("a", "fallback:c"), ("b", "fallback:c"), ("c", "fallback:d"), ("d", "silence")]);
+    let parsed = parse_config(Path::new("ra.toml"), chain.as_bytes()).unwrap();
+    assert_eq!(parsed.sources[0].config.on_loss.fallback(), Some("c"));
+    assert_eq!(parsed.sources[0].config.return_after_ms, 150.0);
+    let circle = config(&[("a", "fallback:b"), ("b", "fallback:c"), ("c", "fallback:b"), ("e", "fallback:f")]);
+    assert_eq!(
+        errors(&circle),
+        "ra.toml:8:11: source \"b\": on_loss leads back to itself: b → c → b\n\
+         ra.toml:16:11: source \"e\": on_loss names the source \"f\", expected \"a\", \"b\" or \"c\""
+    );
+    // However many: a circle of thousands is found in no time, and told once.
+    let many: Vec<(String, String)> =
+        (0..9_000).map(|n| (format!("s{n}"), format!("fallback:s{}", (n + 1) % 9_000))).collect();
+    let many: String = many.iter().map(|(name, on_loss)| source(name, on_loss)).collect();
+    let found = errors(&many);
+    assert!(found.starts_with("ra.toml:4:11: source \"s0\": on_loss leads back to itself: s0 → s1"), "{found}");
+    assert_eq!(found.lines().count(), 1);
+}
+
+#[test]
 fn sinks_say_what_they_expect() {
     let record = "kind = \"record\"\npath = \"x.wav\"\n";
     let cases = [
@@ -196,7 +222,27 @@ fn sinks_say_what_they_expect() {
             "8:18",
             "evict_after_ms is 99, expected a whole number from 100 to 3600000 (milliseconds)",
         ),
-        ("split_every = \"1h\"", "8:1", "split_every is not supported yet"),
+        (
+            "split_every = \"hourly\"",
+            "8:15",
+            "split_every is \"hourly\", expected a length such as \"1h\" or \"10s\", or a size such as \"512MB\"",
+        ),
+        (
+            "split_at = \"noon\"",
+            "8:12",
+            "split_at is \"noon\", expected \"minute\", \"15min\", \"30min\", \"hour\" or \"day\"",
+        ),
+        ("start = \"later\"", "8:9", "start is \"later\", expected \"recording\" or \"paused\""),
+        ("pre_roll = 30", "8:12", "pre_roll is 30, expected a duration such as \"30s\", at most \"10m\""),
+        ("keep = \"30 moons\"", "8:8", "keep is \"30 moons\", expected a duration such as \"30d\""),
+        ("max_total = \"100\"", "8:13", "max_total is \"100\", expected a size such as \"100GB\""),
+        ("silence_dbfs = 6", "8:16", "silence_dbfs is 6, expected a number from -200 to 0 dBFS"),
+        ("channels = [1, 1]", "8:16", "channels lists 1 twice, expected each once"),
+        ("channels = []", "8:12", "channels lists 0, expected a list of 1 to 256 channels of the bus, counted from 1"),
+        ("bitrate_kbps = 64", "8:1", "bitrate_kbps belongs to .opus, .ogg and .mp3"),
+        ("codec = \"opus\"", "8:1", "codec belongs to .ogg: other extensions say what they hold"),
+        ("failover = 7", "8:12", "failover is 7, expected a directory"),
+        ("metadata = { titel = \"x\" }", "8:14", "metadata: unknown key titel; did you mean title?"),
         ("device = \"x\"", "8:1", "device belongs to kind = \"output\""),
         ("pth = \"y\"", "8:1", "unknown key pth; did you mean path?"),
     ];
@@ -204,8 +250,8 @@ fn sinks_say_what_they_expect() {
         assert_eq!(sink_errors(&format!("{record}{line}")), format!("ra.toml:{at}: sink \"s\": {message}"));
     }
     assert_eq!(
-        sink_errors("kind = \"icecast\"\nurl = \"http://x\"\ncodec = \"opus\""),
-        "ra.toml:6:8: sink \"s\": kind is \"icecast\", which is not supported yet, expected \"record\" or \"output\""
+        sink_errors("kind = \"icecast\"\nurl = \"http://x/y\"\npassword_env = \"P\"\ndevice = \"default\""),
+        "ra.toml:9:1: sink \"s\": device belongs to kind = \"output\""
     );
     assert_eq!(
         sink_errors("kind = \"record\""),

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use ra_engine::core::Metadata;
 use ra_engine::dsp::{EqualiserConfig, LimiterConfig};
-use ra_engine::sinks::SampleFormat;
+use ra_engine::sinks::{MountUrl, OnReconnect, RecorderConfig, Station, StreamCodec};
 use ra_engine::sources::{MockConfig, PacedConfig};
 use ra_engine::{BusConfig, EngineConfig, SinkConfig, SourceConfig};
 
@@ -137,9 +138,11 @@ pub struct SinkEntry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum SinkKind {
     /// A file.
-    Record(RecordEntry),
+    Record(Box<RecordEntry>),
     /// A sound device.
     Output(OutputEntry),
+    /// A mount of an Icecast server.
+    Icecast(Box<IcecastEntry>),
 }
 
 /// `kind = "record"`.
@@ -147,10 +150,10 @@ pub enum SinkKind {
 pub struct RecordEntry {
     /// The path template, as it is written in the config.
     pub path: At<PathBuf>,
-    /// How a sample is kept.
-    pub format: SampleFormat,
-    /// Whether `FILE.json` is written beside it.
-    pub sidecar: bool,
+    /// The second directory, as it is written in the config.
+    pub failover: Option<At<PathBuf>>,
+    /// Everything else; its paths are those above, and relative still.
+    pub config: RecorderConfig,
 }
 
 /// `kind = "output"`.
@@ -162,4 +165,48 @@ pub struct OutputEntry {
     pub cushion_ms: Option<f64>,
     /// The period to ask for; `None`: the system's choice.
     pub period_frames: Option<u32>,
+    /// Whether nothing starts where it is not there.
+    pub required: bool,
+}
+
+/// `kind = "icecast"`. Holds no password, but the place where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IcecastEntry {
+    /// Server and mount.
+    pub url: At<MountUrl>,
+    /// The user.
+    pub user: String,
+    /// Where the password stands.
+    pub password: At<PasswordPlace>,
+    /// What the sound is packed into.
+    pub codec: StreamCodec,
+    /// Where that is said, or else its table begins.
+    pub codec_offset: usize,
+    /// The target in kbit/s.
+    pub bitrate_kbps: u32,
+    /// What the server tells of it.
+    pub station: Station,
+    /// What is said of the sound at first, and where `metadata_from` says nothing.
+    pub metadata: Metadata,
+    /// The source whose tags are told while it plays: `source:NAME`.
+    pub metadata_from: Option<At<String>>,
+    /// What becomes of the sound of an outage.
+    pub on_reconnect: OnReconnect,
+    /// How much may wait for the network.
+    pub queue_ms: u32,
+    /// How long the server may acknowledge nothing.
+    pub stall_ms: u32,
+    /// How long an attempt to connect may take.
+    pub connect_timeout_ms: u32,
+    /// More signers who are trusted, as it is written in the config.
+    pub tls_ca_file: Option<At<PathBuf>>,
+}
+
+/// Where a password stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordPlace {
+    /// In an environment variable of this name.
+    Variable(String),
+    /// In a file, as it is written in the config.
+    File(PathBuf),
 }

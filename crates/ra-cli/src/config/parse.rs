@@ -11,7 +11,7 @@ use super::model::{BusEntry, Config, InsertEntry, SinkKind, SourceEntry, SourceK
 use super::names::{self, Names};
 use super::problem::{ConfigError, ConfigText, Findings, Problem};
 use super::table_reader::{At, MOST_WORDS, TableReader, clip, one_of};
-use super::{engine_section, insert_section, sink_section, source_section};
+use super::{engine_section, icecast_section, insert_section, sink_section, source_section};
 
 /// A config of more bytes than this is something else: a recording, a device.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -90,6 +90,8 @@ pub fn parse_config(file: &Path, bytes: &[u8]) -> Result<Config, ConfigError> {
             None => check_bus(&findings, &from.place, "from", &from.bus, &bus_names),
         }
     }
+    source_section::check_fallbacks(&findings, &parsed_sources, &source_names);
+    check_metadata_from(&findings, &parsed_sources, &parsed_sinks);
     check_master(&findings, &engine, master_offset.unwrap_or(0), &parsed_sinks);
     if no_sources {
         findings.error(0, "there is no [[source]], expected one at least");
@@ -128,6 +130,22 @@ fn share_room(sources: &mut [SourceEntry], engine_rate: SampleRate) {
         if let Some(paced) = &mut mock.paced {
             paced.name.clone_from(&source.config.name);
             paced.seed = mock.config.seed.wrapping_add(index);
+        }
+    }
+}
+
+/// Titles come from the tags of files.
+fn check_metadata_from(
+    findings: &Findings,
+    sources: &[source_section::ParsedSource],
+    sinks: &[sink_section::ParsedSink],
+) {
+    let sources: Vec<_> = sources.iter().filter_map(|source| source.entry.as_ref()).collect();
+    for sink in sinks.iter().filter_map(|sink| sink.entry.as_ref()) {
+        if let SinkKind::Icecast(entry) = &sink.kind
+            && let Some(from) = &entry.metadata_from
+        {
+            icecast_section::check_metadata_from(findings, &sink.config.name, from, &sources);
         }
     }
 }

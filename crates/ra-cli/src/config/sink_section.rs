@@ -1,23 +1,17 @@
 //! `[[sink]]`: where sound goes.
 
-use ra_engine::sinks::SampleFormat;
 use ra_engine::{ConsumerClass, OnLag, SinkConfig};
 
-use super::model::{OutputEntry, RecordEntry, SinkEntry, SinkKind};
+use super::icecast_section::{self, ICECAST_KEYS};
+use super::model::{OutputEntry, SinkEntry, SinkKind};
 use super::names::{self, Names};
 use super::parse::Reference;
+use super::record_section::{self, RECORD_KEYS};
 use super::source_section::{read_device_id, read_period};
 use super::table_reader::{At, TableReader};
 
-/// Keys that belong to `kind = "record"`.
-const RECORD_KEYS: [&str; 3] = ["path", "format", "sidecar"];
 /// Keys that belong to `kind = "output"`.
-const OUTPUT_KEYS: [&str; 3] = ["device", "cushion_ms", "period_frames"];
-/// Keys of recorders that are documented, and that a later version will understand.
-const LATER_RECORD_KEYS: [&str; 5] = ["split_every", "keep", "max_total", "pre_roll", "failover"];
-/// Keys of `kind = "icecast"`, which a later version will understand.
-const ICECAST_KEYS: [&str; 8] =
-    ["url", "user", "password_env", "password_file", "codec", "bitrate_kbps", "metadata", "mount"];
+const OUTPUT_KEYS: [&str; 4] = ["device", "cushion_ms", "period_frames", "required"];
 
 #[derive(Clone, Copy)]
 enum KindWord {
@@ -56,15 +50,21 @@ pub(super) fn read(mut table: TableReader<'_, '_>, known: &mut Names) -> ParsedS
     let words = [("record", KindWord::Record), ("output", KindWord::Output), ("icecast", KindWord::Icecast)];
     let kind = table.choice("kind", &words);
     let kind = match kind {
-        Some(At { value: KindWord::Record, .. }) => read_record(&mut table),
+        Some(At { value: KindWord::Record, .. }) => {
+            let kind = record_section::read(&mut table);
+            refuse_keys(&mut table, &OUTPUT_KEYS, &RECORD_KEYS, "output");
+            refuse_keys(&mut table, &ICECAST_KEYS, &RECORD_KEYS, "icecast");
+            kind
+        }
         Some(At { value: KindWord::Output, .. }) => Some(read_output(&mut table)),
-        Some(At { value: KindWord::Icecast, offset }) => {
-            table.error(offset, "kind is \"icecast\", which is not supported yet, expected \"record\" or \"output\"");
-            ask_for_all(&mut table);
-            None
+        Some(At { value: KindWord::Icecast, .. }) => {
+            let entry = icecast_section::read(&mut table);
+            refuse_keys(&mut table, &RECORD_KEYS, &ICECAST_KEYS, "record");
+            refuse_keys(&mut table, &OUTPUT_KEYS, &ICECAST_KEYS, "output");
+            entry.map(|entry| SinkKind::Icecast(Box::new(entry)))
         }
         None => {
-            table.missing("kind", "\"record\" or \"output\"");
+            table.missing("kind", "\"record\", \"output\" or \"icecast\"");
             ask_for_all(&mut table);
             None
         }
@@ -87,31 +87,23 @@ fn read_lag(table: &mut TableReader<'_, '_>, config: &mut SinkConfig) {
 
 /// Nothing is known of the kind: only keys that no kind has are unknown.
 fn ask_for_all(table: &mut TableReader<'_, '_>) {
-    for key in RECORD_KEYS.into_iter().chain(OUTPUT_KEYS).chain(LATER_RECORD_KEYS).chain(ICECAST_KEYS) {
+    for key in RECORD_KEYS.into_iter().chain(OUTPUT_KEYS).chain(ICECAST_KEYS) {
         table.raw(key);
     }
 }
 
-fn read_record(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
-    let expected = "a path such as \"out/{name}-{time}.wav\"";
-    let path = table.string("path", expected);
-    if path.is_none() {
-        table.missing("path", expected);
-    }
-    let formats = [SampleFormat::F32, SampleFormat::S24, SampleFormat::S16].map(|format| (format.name(), format));
-    let format = table.choice("format", &formats).map_or(SampleFormat::F32, |format| format.value);
-    let sidecar = table.boolean("sidecar").unwrap_or(true);
-    table.refuse(&LATER_RECORD_KEYS, "is not supported yet");
-    table.refuse(&OUTPUT_KEYS, "belongs to kind = \"output\"");
-    let path = path?;
-    let path = At { value: path.value.into(), offset: path.offset };
-    Some(SinkKind::Record(RecordEntry { path, format, sidecar }))
+/// Keys of another kind, as far as this one has none of that name.
+fn refuse_keys(table: &mut TableReader<'_, '_>, keys: &[&'static str], own: &[&'static str], kind: &str) {
+    let foreign: Vec<&'static str> = keys.iter().copied().filter(|key| !own.contains(key)).collect();
+    table.refuse(&foreign, &format!("belongs to kind = \"{kind}\""));
 }
 
 fn read_output(table: &mut TableReader<'_, '_>) -> SinkKind {
     let device = read_device_id(table);
     let cushion_ms = table.number("cushion_ms", 5.0..=5000.0, "(milliseconds)");
     let period_frames = read_period(table);
-    table.refuse(&RECORD_KEYS, "belongs to kind = \"record\"");
-    SinkKind::Output(OutputEntry { device, cushion_ms, period_frames })
+    refuse_keys(table, &RECORD_KEYS, &OUTPUT_KEYS, "record");
+    refuse_keys(table, &ICECAST_KEYS, &OUTPUT_KEYS, "icecast");
+    let required = table.boolean("required").unwrap_or(true);
+    SinkKind::Output(OutputEntry { device, cushion_ms, period_frames, required })
 }

@@ -1,17 +1,18 @@
 //! `[[source]]`: where sound comes from, and how it stands in the mix.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ra_engine::core::{ChannelCount, StreamSpec};
 use ra_engine::sources::{MockConfig, Signal};
-use ra_engine::{EngineConfig, MonoLaw, OnRateMismatch, SourceConfig};
+use ra_engine::{EngineConfig, MonoLaw, OnLoss, OnRateMismatch, SourceConfig};
 use toml::de::DeValue;
 
 use super::insert_section;
 use super::model::{DeviceEntry, FileEntry, MockEntry, SourceEntry, SourceKind};
 use super::names::{self, Names};
 use super::parse::Reference;
-use super::table_reader::{At, TableReader, as_integer, clip};
+use super::problem::Findings;
+use super::table_reader::{At, MOST_WORDS, TableReader, as_integer, clip, one_of};
 use super::{engine_section, signal_section};
 
 /// Keys that belong to `kind = "device"`, beside those that are shared.
@@ -21,7 +22,7 @@ const FILE_KEYS: [&str; 2] = ["path", "loop"];
 /// Keys that belong to `kind = "mock"`.
 const MOCK_KEYS: [&str; 4] = ["signal", "seed", "clock", "jitter_us"];
 /// Keys that belong to `kind = "device"` and `kind = "mock"`.
-const LIVE_KEYS: [&str; 4] = ["sample_rate", "period_frames", "latency_offset_ms", "on_rate_mismatch"];
+const LIVE_KEYS: [&str; 5] = ["sample_rate", "period_frames", "latency_offset_ms", "on_rate_mismatch", "required"];
 
 #[derive(Clone, Copy)]
 enum KindWord {
@@ -36,6 +37,8 @@ pub(super) struct ParsedSource {
     pub(super) entry: Option<SourceEntry>,
     /// The buses that it names.
     pub(super) routes: Vec<Reference>,
+    /// The source that stands in for it.
+    pub(super) fallback: Option<At<String>>,
 }
 
 /// Reads one `[[source]]`.
@@ -44,7 +47,7 @@ pub(super) fn read(mut table: TableReader<'_, '_>, engine: &EngineConfig, known:
     let name = names::read(&mut table, known);
     let mut config = SourceConfig::named(name.map(|name| name.value).unwrap_or_default());
     let routes = read_strip(&mut table, &mut config);
-    check_on_loss(&mut table);
+    let fallback = read_on_loss(&mut table, &mut config);
     let inserts = insert_section::read(&mut table);
 
     let words = [("device", KindWord::Device), ("file", KindWord::File), ("mock", KindWord::Mock)];
@@ -58,7 +61,7 @@ pub(super) fn read(mut table: TableReader<'_, '_>, engine: &EngineConfig, known:
             table.raw(key);
         }
         table.finish();
-        return ParsedSource { entry: None, routes };
+        return ParsedSource { entry: None, routes, fallback };
     };
     let mut channels = None;
     if !matches!(kind.value, KindWord::File) {
@@ -79,7 +82,7 @@ pub(super) fn read(mut table: TableReader<'_, '_>, engine: &EngineConfig, known:
     };
     table.finish();
     let entry = kind.map(|kind| SourceEntry { config, kind, channels, inserts, offset });
-    ParsedSource { entry, routes }
+    ParsedSource { entry, routes, fallback }
 }
 
 fn read_strip(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) -> Vec<Reference> {
@@ -125,17 +128,67 @@ fn read_following(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) {
     if let Some(answer) = table.choice("on_rate_mismatch", &answers) {
         config.on_rate_mismatch = answer.value;
     }
+    config.required = table.boolean("required").unwrap_or(config.required);
 }
 
-/// What happens when a source is lost: silence of the same length. Another source in its place comes later.
-fn check_on_loss(table: &mut TableReader<'_, '_>) {
-    let Some(policy) = table.string("on_loss", "\"silence\"") else { return };
-    let shown = clip(&policy.value);
-    if policy.value.starts_with("fallback:") {
-        let message = format!("on_loss is {shown:?}: fallback sources are not supported yet, expected \"silence\"");
-        table.error(policy.offset, message);
-    } else if policy.value != "silence" {
-        table.error(policy.offset, format_args!("on_loss is {shown:?}, expected \"silence\""));
+/// What is heard in a source's place when it is lost, and how soon it is heard again.
+fn read_on_loss(table: &mut TableReader<'_, '_>, config: &mut SourceConfig) -> Option<At<String>> {
+    let expected = "\"silence\" or \"fallback:NAME\"";
+    let policy = table.string("on_loss", expected);
+    if let Some(ms) = table.number("return_after_ms", 0.0..=60_000.0, "ms") {
+        config.return_after_ms = ms;
+        if !policy.as_ref().is_some_and(|policy| policy.value.starts_with("fallback:")) {
+            table.warn_unused(&["return_after_ms"], "has no effect without on_loss = \"fallback:NAME\"");
+        }
+    }
+    let policy = policy?;
+    match policy.value.strip_prefix("fallback:") {
+        Some(name) if !name.is_empty() => {
+            config.on_loss = OnLoss::Fallback(name.to_owned());
+            return Some(At { value: name.to_owned(), offset: policy.offset });
+        }
+        None if policy.value == "silence" => {}
+        _ => table.error(policy.offset, format_args!("on_loss is {:?}, expected {expected}", clip(&policy.value))),
+    }
+    None
+}
+
+/// Every fallback is a source, and none leads back to where it began.
+pub(super) fn check_fallbacks(findings: &Findings, sources: &[ParsedSource], known: &Names) {
+    let named: Vec<(&str, Option<&At<String>>)> = sources
+        .iter()
+        .filter_map(|source| Some((source.entry.as_ref()?.config.name.as_str(), source.fallback.as_ref())))
+        .collect();
+    let places: HashMap<&str, usize> = named.iter().zip(0..).map(|(&(name, _), at)| (name, at)).collect();
+    for &(name, fallback) in &named {
+        if let Some(fallback) = fallback.filter(|fallback| !known.contains(&fallback.value)) {
+            let mut others = known.iter().filter(|&other| other != name).take(MOST_WORDS + 1).peekable();
+            let expected =
+                if others.peek().is_some() { one_of(others) } else { "another source: there is none".to_owned() };
+            let shown = clip(&fallback.value);
+            let message = format!("source {name:?}: on_loss names the source {shown:?}, expected {expected}");
+            findings.error(fallback.offset, message);
+        }
+    }
+    // Each chain is gone along once, up to what another one has gone along before.
+    let mut walked = vec![None; named.len()];
+    for start in 0..named.len() {
+        let mut next = Some(start);
+        while let Some(at) = next.filter(|&at| walked[at].is_none()) {
+            walked[at] = Some(start);
+            next = named[at].1.and_then(|fallback| places.get(fallback.value.as_str()).copied());
+        }
+        // Where it has come back to its own steps, there is a circle.
+        let Some(first) = next.filter(|&at| walked[at] == Some(start)) else { continue };
+        let mut circle = vec![named[first].0];
+        let mut link = named[first].1;
+        while let Some(fallback) = link.filter(|_| circle.len() <= named.len()) {
+            circle.push(&fallback.value);
+            link = if fallback.value == circle[0] { None } else { named[places[fallback.value.as_str()]].1 };
+        }
+        let offset = named[first].1.map_or(0, |fallback| fallback.offset);
+        let shown = clip(&circle.join(" → "));
+        findings.error(offset, format!("source {:?}: on_loss leads back to itself: {shown}", circle[0]));
     }
 }
 

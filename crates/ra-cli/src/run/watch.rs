@@ -12,6 +12,9 @@ use crate::meters::{sink_state, source_state};
 /// Between two reports of losses of one source or sink.
 const HOLD_DOWN: Duration = Duration::from_secs(5);
 
+/// Changes of one state that are said at once, however soon behind each other.
+const MOST_CHANGES: u32 = 6;
+
 /// What was last said of each source and sink.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -21,6 +24,9 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Row {
     state: &'static str,
+    /// When a change was said last, and how many were in a row that came soon behind each other.
+    changed_at: Duration,
+    n_soon: u32,
     lost_frames: u64,
     lost_said_at: Option<Duration>,
     non_finite_samples: u64,
@@ -39,11 +45,11 @@ impl Watch {
         for source in &stats.sources {
             let who = format!("source {:?}", source.name);
             let level = match source.state {
-                SourceState::Failed | SourceState::Lost => Level::Warn,
+                SourceState::Failed | SourceState::Lost | SourceState::Stalled | SourceState::Fallback => Level::Warn,
                 _ => Level::Info,
             };
             let row = self.rows.entry(who.clone()).or_default();
-            row.state(&mut said, &who, level, source_state(source.state), source.reason.as_deref());
+            row.state(&mut said, &who, level, source_state(source.state), source.reason.as_deref(), elapsed);
             let lost_frames = source.account.dropped_frames + source.inserted_frames;
             row.losses(&mut said, &who, "dropped or replaced by silence", lost_frames, elapsed);
             if row.non_finite_samples == 0 && source.non_finite_samples > 0 {
@@ -62,7 +68,7 @@ impl Watch {
                 _ => Level::Info,
             };
             let row = self.rows.entry(format!("sink {:?}", sink.name)).or_default();
-            row.state(&mut said, &who, level, sink_state(sink.state), sink.reason.as_deref());
+            row.state(&mut said, &who, level, sink_state(sink.state), sink.reason.as_deref(), elapsed);
             row.losses(&mut said, &who, "dropped", sink.account.dropped_frames, elapsed);
         }
         said
@@ -77,9 +83,18 @@ impl Row {
         level: Level,
         state: &'static str,
         reason: Option<&str>,
+        elapsed: Duration,
     ) {
-        if self.state != state {
+        // Of one that comes and goes all the time, a change is said now and then.
+        let is_soon = elapsed < self.changed_at + HOLD_DOWN;
+        if self.state != state && !(is_soon && self.n_soon >= MOST_CHANGES) {
             self.state = state;
+            self.n_soon = match elapsed.saturating_sub(self.changed_at) {
+                passed if passed > 10 * HOLD_DOWN => 0,
+                _ if is_soon => self.n_soon + 1,
+                _ => self.n_soon.saturating_sub(1),
+            };
+            self.changed_at = elapsed;
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             said.push((level, format!("{who}: {state}{reason}")));
         }
@@ -123,6 +138,21 @@ mod tests {
         stats.sources[0].account.dropped_frames = 25;
         assert!(watch.changes(&stats, at(5)).is_empty());
         assert_eq!(texts(watch.changes(&stats, at(6))), ["source \"mic\": 15 frames dropped or replaced by silence"]);
+
+        // Who comes and goes all the time is told of six times, and then now and then, as it is by then.
+        let mut flapping = Watch::default();
+        let n_said = (0..100).map(|n| {
+            stats.sources[0].state = if n % 2 == 0 { SourceState::Stalled } else { SourceState::Live };
+            flapping
+                .changes(&stats, Duration::from_millis(100 * n))
+                .iter()
+                .filter(|said| said.1.contains("mic"))
+                .count()
+        });
+        assert_eq!(n_said.sum::<usize>(), 9, "one of them of lost frames");
+        assert_eq!(flapping.changes(&stats, at(16)).len(), 0, "it is live, as was said last");
+        stats.sources[0].state = SourceState::Stalled;
+        assert_eq!(texts(flapping.changes(&stats, at(17))), ["source \"mic\": stalled"]);
 
         stats.sources[0].state = SourceState::Lost;
         stats.sources[0].reason = Some("unplugged".into());

@@ -35,6 +35,42 @@ fn a_good_config_is_described() {
     assert_eq!(place.names(), ["bed.wav", "ra.toml"]); // nothing was created
 }
 
+#[test]
+fn a_recorder_with_every_setting_is_described() {
+    let place = Place::new();
+    place.write(
+        "ra.toml",
+        r#"
+        [[source]]
+        name = "tone"
+        kind = "mock"
+        [[sink]]
+        name = "archive"
+        kind = "record"
+        path = "out/{date}/{name}-{time}.flac"
+        channels = [2]
+        split_every = "1h"
+        split_at = "hour"
+        start = "paused"
+        pre_roll = "30s"
+        silence_dbfs = -50
+        silence_s = 5
+        keep = "30d"
+        max_total = "100GB"
+        failover = "spare"
+        metadata = { title = "Studio 1" }
+        "#,
+    );
+    let outcome = place.ra("check ra.toml").expect_code(0);
+    assert_eq!(
+        outcome.stdout.lines().last().unwrap(),
+        "sink \"archive\": record to out/{date}/{name}-{time}.flac (s24; channels 2 of the bus; a new file every 3600 s; \
+         a new file at every hour of UTC; paused at first; pre-roll 30 s; lists silence below -50 dBFS for 5 s; deletes \
+         files older than 2592000 s; keeps at most 100000000000 bytes; or else to spare) from main"
+    );
+    assert_eq!(place.names(), ["ra.toml"]); // nothing was created
+}
+
 const SOURCE: &str = "[[source]]\nname = \"a\"\nkind = \"mock\"\n";
 const SINK: &str = "[[sink]]\nname = \"s\"\nkind = \"record\"\npath = \"out/s.wav\"\n";
 
@@ -69,6 +105,15 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
             "ra.toml:4:12: source \"a\": ",
         ),
         (
+            source("") + "split_every = \"1h\"",
+            "ra.toml:8:8: sink \"s\": path out/s.wav: one name for many files, expected {time}",
+        ),
+        (
+            source("") + "channels = [3]",
+            "ra.toml:5:1: sink \"s\": channels lists 3, expected 1 to 2: \"main\" has stereo",
+        ),
+        (source("") + "failover = \"out\"", "ra.toml:8:8: sink \"s\": failover: out, which is the first directory"),
+        (
             source("") + &SINK.replace("\"s\"", "\"t\""),
             "ra.toml:12:8: sink \"t\": path is out/s.wav, which sink \"s\" writes to already",
         ),
@@ -85,8 +130,8 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
             "ra.toml:7:8: sink \"s\": path out/{nmae}.wav: {nmae}, expected {name}",
         ),
         (
-            SOURCE.to_owned() + &SINK.replace("s.wav", "s.opus"),
-            "ra.toml:7:8: sink \"s\": path out/s.opus: recordings to .opus are not supported",
+            SOURCE.to_owned() + &SINK.replace("s.wav", "s.aiff"),
+            "ra.toml:7:8: sink \"s\": path out/s.aiff: recordings to .aiff are not supported",
         ),
         ("a = = 3".to_owned(), "ra.toml:1:"),
         (String::new(), "ra.toml:1:1: there is no [[source]], expected one at least"),

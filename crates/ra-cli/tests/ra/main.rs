@@ -8,3 +8,4 @@ mod mix;
 mod run;
 mod sim;
 mod support;
+mod wave;

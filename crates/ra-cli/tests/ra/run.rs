@@ -226,3 +226,50 @@ fn a_file_that_shrinks_while_it_plays_is_a_failure_that_names_it() {
     assert_eq!(summary["sources"][0]["state"], "failed");
     assert_eq!(summary["sinks"][0]["state"], "ok");
 }
+
+#[test]
+fn every_file_of_a_split_recording_is_in_the_summary_and_together_they_are_the_run() {
+    let place = Place::new();
+    place.write(
+        "ra.toml",
+        r#"
+        [engine]
+        realtime = "off"
+        [[source]]
+        name = "tone"
+        kind = "mock"
+        [[sink]]
+        name = "parts"
+        kind = "record"
+        path = "out/{index}.wav"
+        split_every = "250ms"
+        keep = "1h"
+        [[sink]]
+        name = "whole"
+        kind = "record"
+        path = "out/whole.wav"
+        [[sink]]
+        name = "armed"
+        kind = "record"
+        path = "out/armed.wav"
+        start = "paused"
+        pre_roll = "1s"
+        "#,
+    );
+    place.ra("run ra.toml --for 1s --summary sum.json").expect_code(0);
+    let summary = summary(&place, "sum.json");
+    balanced_rows(&summary);
+    let [parts, whole, armed] = &summary["sinks"].as_array().unwrap()[..] else { panic!("{summary}") };
+    let files: Vec<&str> = parts["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+    assert!(files.len() >= 4 && files[0].ends_with("0001.wav"), "{files:?}");
+    assert_eq!((&parts["files_omitted"], &parts["stalls"]), (&0.into(), &0.into()));
+    let sounds: Vec<Sound> = files.iter().map(|file| Sound::read(&place.path(file))).collect();
+    let (_, full) = sounds.split_last().unwrap();
+    assert!(full.iter().all(|sound| sound.n_frames() == 12_000));
+    let together: Vec<f32> = sounds.iter().flat_map(|sound| sound.samples.clone()).collect();
+    assert!(together == Sound::read(&place.path(whole["files"][0].as_str().unwrap())).samples);
+    // What waits for a command takes everything and keeps nothing.
+    assert_eq!(armed["files"].as_array().unwrap().len(), 0);
+    assert_eq!(armed["delivered_frames"], armed["produced_frames"]);
+    assert!(!place.path("out/armed.wav").exists());
+}

@@ -1,6 +1,6 @@
 //! Clocked sources: what is opened, polled and closed by requests to a driver.
 
-use ra_core::{ClockedSource, Granted, SourceError, SourceState, StreamEvent, StreamSpec};
+use ra_core::{ClockedSource, GapReason, Granted, SourceError, SourceState, StreamSpec};
 use ra_queue::{InputConfig, input_ring};
 
 use super::sources::{Kind, Life, SourceEntry};
@@ -12,8 +12,6 @@ use crate::{Latency, OnRateMismatch};
 const WARN_PPM: f64 = 1000.0;
 /// A rate further away than this is another rate, in ppm.
 const MISMATCH_PPM: f64 = 10_000.0;
-/// A device that has delivered nothing for so long gets a reason that says so, in nanoseconds.
-const SILENT_NS: u64 = 2_000_000_000;
 
 impl SourceEntry {
     /// Says where a fixed latency can't hold what the source needs by its periods and filters, which is `least_ns`.
@@ -35,24 +33,7 @@ impl SourceEntry {
     }
 
     /// Says what is odd about the source's clock, once. Returns whether it may stay.
-    fn judge_clock(&mut self, now_ns: u64) -> bool {
-        let waited_ns = now_ns.saturating_sub(*self.opened_ns.get_or_insert(now_ns));
-        let produced_frames = self.monitor.account().produced_frames;
-        if produced_frames != self.delivered.0 {
-            self.delivered = (produced_frames, waited_ns);
-        }
-        let silent_ns = waited_ns - self.delivered.1;
-        if silent_ns > SILENT_NS {
-            let reason = format!("is open, and has delivered nothing for {} s", silent_ns / 1_000_000_000);
-            if !std::mem::replace(&mut self.is_silent, true) {
-                log::warn!("source {}: {reason}", self.config.name);
-            }
-            self.reason = Some(reason);
-            return true;
-        }
-        if std::mem::take(&mut self.is_silent) {
-            self.reason.clone_from(&self.latency_reason);
-        }
+    pub(super) fn judge_clock(&mut self) -> bool {
         let Some(ppm) = self.counters.drift_ppm.get().filter(|ppm| ppm.abs() > WARN_PPM) else { return true };
         let is_mismatch = ppm.abs() > MISMATCH_PPM;
         let rate_hz = f64::from(self.spec.sample_rate.hz());
@@ -71,7 +52,7 @@ impl SourceEntry {
 
 impl Control {
     /// Takes a source that is not what it claims out of the mix.
-    fn refuse_source(&mut self, id: SourceId) {
+    pub(super) fn refuse_source(&mut self, id: SourceId) {
         self.tell(MixerCommand::RemoveSource(id, self.config.ramp_frames()));
         if let Some(entry) = self.source_mut(id) {
             log::error!("source {}: refused: {}", entry.config.name, entry.reason.as_deref().unwrap_or_default());
@@ -80,82 +61,8 @@ impl Control {
         self.send_all_gains();
     }
 
-    pub(super) fn clocked_started(
-        &mut self,
-        id: SourceId,
-        source: Box<dyn ClockedSource>,
-        result: Result<Granted, SourceError>,
-    ) {
-        let stopping = self.stopping;
-        let Some(entry) = self.source_mut(id) else { return };
-        entry.in_transit = false;
-        let name = entry.config.name.clone();
-        match result {
-            Ok(granted) if granted.spec.channels != entry.spec.channels => {
-                let message = format!("asked for {}, was granted {}", entry.spec.channels, granted.spec.channels);
-                let cause = SourceError::Device { device: granted.device, message };
-                entry.in_transit = true;
-                self.requests.push_back(Request::StopClocked { id, name, source });
-                self.fail_source(id, cause);
-            }
-            Ok(granted) => {
-                let removed = entry.life == Life::Removed;
-                entry.spec = granted.spec;
-                entry.description = granted.device;
-                entry.kind = Kind::Clocked(Some(source));
-                if removed || stopping {
-                    self.stop_clocked(id);
-                }
-                if !removed {
-                    self.enter_mix(id, granted.period_frames);
-                }
-            }
-            Err(cause) => self.fail_source(id, cause),
-        }
-    }
-
-    /// The device goes on in another format: it gets another ring, whose reader takes over when the old one is empty.
-    fn restart_clocked(&mut self, id: SourceId, spec: StreamSpec) {
-        if self.stopping {
-            return;
-        }
-        let Some(capacity_frames) = self
-            .source_mut(id)
-            .map(|entry| entry.config.clone())
-            .map(|config| self.clocked_capacity_frames(&config, spec.sample_rate))
-        else {
-            return;
-        };
-        let ring = input_ring(&InputConfig {
-            channels: spec.channels,
-            capacity_frames,
-            capacity_periods: capacity_frames.div_ceil(16),
-        });
-        let Some(entry) = self.source_mut(id) else { return };
-        let Kind::Clocked(device) = &mut entry.kind else { return };
-        let Some(source) = device.take() else { return };
-        let (input, reader, monitor) = match ring {
-            Ok(ring) => ring,
-            Err(cause) => {
-                entry.reason = Some(format!("now delivers {spec}: {cause}"));
-                entry.life = Life::Lost;
-                *device = Some(source);
-                self.tell(MixerCommand::SetLost(id));
-                self.stop_clocked(id);
-                return;
-            }
-        };
-        log::warn!("source {}: now delivers {spec}, was opened as {}", entry.config.name, entry.spec);
-        entry.reader = Some(reader);
-        entry.replace_monitor(monitor);
-        entry.in_transit = true;
-        let name = entry.config.name.clone();
-        // Told before the old ring can close.
-        self.tell(MixerCommand::ExpectFollower(id));
-        self.requests.push_back(Request::RestartClocked { id, name, source, input });
-    }
-
-    pub(super) fn clocked_restarted(
+    /// A driver has come back from opening a source, for the first time or again.
+    pub(super) fn clocked_opened(
         &mut self,
         id: SourceId,
         source: Box<dyn ClockedSource>,
@@ -165,32 +72,114 @@ impl Control {
         let Some(entry) = self.source_mut(id) else { return };
         entry.in_transit = false;
         entry.kind = Kind::Clocked(Some(source));
+        let is_late = entry.supervision.call_returned();
         let wanted = entry.spec.channels;
-        let gone = entry.life != Life::Present || stopping;
-        let built = match result {
-            _ if gone => Ok(None),
-            Ok(granted) if granted.spec.channels == wanted => {
-                entry.spec = granted.spec;
-                entry.description = granted.device;
-                entry.has_warned = false;
-                self.build_follower(id, granted.period_frames).map_err(|cause| cause.to_string())
+        let result = match result {
+            Ok(granted) if granted.spec.channels != wanted => {
+                let message = format!("asked for {wanted}, was granted {}", granted.spec.channels);
+                Err(SourceError::Device { device: granted.device, message })
             }
-            Ok(granted) => Err(format!("asked for {wanted}, was granted {}", granted.spec.channels)),
-            Err(cause) => Err(cause.to_string()),
+            other => other,
         };
-        match built {
-            Ok(Some(follower)) => self.tell(MixerCommand::ReplaceFollower(id, Box::new(follower))),
-            Ok(None) => self.stop_clocked(id),
-            Err(reason) => {
-                if let Some(entry) = self.source_mut(id) {
-                    log::error!("source {}: {reason}", entry.config.name);
-                    entry.life = Life::Lost;
-                    entry.reason = Some(reason);
+        match (entry.life, result) {
+            (Life::Removed | Life::Failed, _) => self.stop_clocked(id),
+            (Life::Opening, Ok(granted)) => {
+                if stopping {
+                    self.stop_clocked(id);
                 }
-                self.tell(MixerCommand::SetLost(id));
-                self.stop_clocked(id);
+                self.set_granted(id, &granted);
+                self.enter_mix(id, granted.period_frames);
             }
+            (Life::Opening, Err(cause)) if entry.config.required => {
+                self.stop_clocked(id);
+                self.fail_source(id, cause);
+            }
+            (Life::Opening, Err(cause)) => self.wait_for_device(id, cause.to_string()),
+            (Life::Present, _) if stopping => self.stop_clocked(id),
+            (Life::Present, Ok(_)) if is_late => {
+                self.attempt_failed(id, "it was opened too late".to_owned());
+                self.reopen_source(id);
+            }
+            (Life::Present, Ok(granted)) => self.go_on(id, &granted),
+            (Life::Present, Err(cause)) => self.attempt_failed(id, cause.to_string()),
         }
+    }
+
+    fn set_granted(&mut self, id: SourceId, granted: &Granted) {
+        let Some(entry) = self.source_mut(id) else { return };
+        entry.spec = granted.spec;
+        entry.description.clone_from(&granted.device);
+        entry.has_warned = false;
+        let period_frames = u64::from(granted.period_frames.unwrap_or(0));
+        entry.supervision.opened(granted.spec.sample_rate.ns_of_frames(period_frames));
+    }
+
+    /// The device of a source that is in the mix is open again.
+    fn go_on(&mut self, id: SourceId, granted: &Granted) {
+        let Some(entry) = self.source_mut(id) else { return };
+        let (was_hz, now_hz) = (entry.spec.sample_rate.hz(), granted.spec.sample_rate.hz());
+        if now_hz > 2 * was_hz {
+            // The ring is far too short for what has come back: a longer one.
+            entry.spec = granted.spec;
+            self.reopen_source(id);
+            return;
+        }
+        let was_lost = entry.supervision.is_lost();
+        self.set_granted(id, granted);
+        match self.build_follower(id, granted.period_frames) {
+            Ok(Some(follower)) => {
+                self.tell(MixerCommand::ReplaceFollower(id, Box::new(follower)));
+                if let Some(entry) = self.source_mut(id).filter(|_| was_lost) {
+                    log::debug!("source {}: open again as {}, {}", entry.config.name, granted.device, granted.spec);
+                }
+            }
+            Ok(None) => self.stop_clocked(id),
+            Err(cause) => self.attempt_failed(id, cause.to_string()),
+        }
+    }
+
+    /// A source whose device is not there yet goes into the mix without it.
+    pub(super) fn wait_for_device(&mut self, id: SourceId, reason: String) {
+        self.enter_mix(id, None);
+        if self.source_mut(id).is_some_and(|entry| entry.life == Life::Present) {
+            self.attempt_failed(id, reason);
+        }
+    }
+
+    /// The device goes on in another format: it gets another ring, whose reader takes over when the old one is empty.
+    pub(super) fn flip_source(&mut self, id: SourceId, spec: StreamSpec) {
+        if self.stopping {
+            return;
+        }
+        let Some(entry) = self.source_mut(id) else { return };
+        log::warn!("source {}: now delivers {spec}, was opened as {}", entry.config.name, entry.spec);
+        entry.spec = spec;
+        // Told before the old ring can close.
+        self.tell(MixerCommand::ExpectFollower(id, GapReason::NotCaptured));
+        self.reopen_source(id);
+    }
+
+    /// Lets a driver close a source's device, as far as it is open, and open it again on a new ring.
+    pub(super) fn reopen_source(&mut self, id: SourceId) {
+        let Some(entry) = self.sources.iter().find(|source| source.id == id).filter(|_| !self.stopping) else { return };
+        let capacity_frames = self.clocked_capacity_frames(&entry.config, entry.spec.sample_rate);
+        let ring = input_ring(&InputConfig {
+            channels: entry.spec.channels,
+            capacity_frames,
+            capacity_periods: capacity_frames.div_ceil(16),
+        });
+        let (input, reader, monitor) = match ring {
+            Ok(ring) => ring,
+            Err(cause) => return self.attempt_failed(id, cause.to_string()),
+        };
+        let Some(entry) = self.source_mut(id) else { return };
+        let Kind::Clocked(device) = &mut entry.kind else { return };
+        let Some(source) = device.take() else { return };
+        entry.reader = Some(reader);
+        entry.replace_monitor(monitor);
+        entry.in_transit = true;
+        let name = entry.config.name.clone();
+        self.requests.push_back(Request::RestartClocked { id, name, source, input });
     }
 
     pub(super) fn stop_clocked_sources(&mut self) {
@@ -228,59 +217,12 @@ impl Control {
         }
     }
 
-    pub(super) fn poll_clocked_sources(&mut self, now_ns: u64) {
-        let (mut ended, mut lost, mut refused, mut changed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for entry in &mut self.sources {
-            let Kind::Clocked(Some(source)) = &mut entry.kind else { continue };
-            if entry.life != Life::Present {
-                continue;
-            }
-            while let Some(event) = source.poll_event() {
-                match event {
-                    StreamEvent::DeviceLost { reason } => {
-                        log::error!("source {}: device lost: {reason}", entry.config.name);
-                        entry.life = Life::Lost;
-                        entry.reason = Some(reason);
-                        lost.push(entry.id);
-                    }
-                    StreamEvent::FormatChanged { spec } if spec.channels == entry.spec.channels => {
-                        changed.push((entry.id, spec));
-                    }
-                    StreamEvent::FormatChanged { spec } => {
-                        let reason = format!("now delivers {spec}, was opened as {}", entry.spec);
-                        log::error!("source {}: {reason}", entry.config.name);
-                        entry.life = Life::Lost;
-                        entry.reason = Some(reason);
-                        lost.push(entry.id);
-                    }
-                    StreamEvent::EndOfStream => ended.push(entry.id),
-                    // Frames and gaps come through the ring, where they are counted.
-                    _ => {}
-                }
-            }
-            if entry.life == Life::Present && !entry.judge_clock(now_ns) {
-                refused.push(entry.id);
-            }
-        }
-        for (id, spec) in changed {
-            self.restart_clocked(id, spec);
-        }
-        for id in refused {
-            self.refuse_source(id);
-        }
-        for id in lost {
-            self.tell(MixerCommand::SetLost(id));
-            ended.push(id);
-        }
-        for id in ended {
-            self.stop_clocked(id);
-        }
-    }
-
     /// Gives up on devices that could not be closed in time. Returns how many there are.
     pub(crate) fn abandon_sources(&mut self, waited_ms: u64) -> usize {
         let mut n_left = 0;
-        for entry in self.sources.iter_mut().filter(|entry| entry.in_transit) {
+        let in_transit =
+            self.sources.iter_mut().filter(|entry| entry.in_transit && !entry.supervision.is_left_behind());
+        for entry in in_transit {
             let reason = format!("its device did not answer within {waited_ms} ms and is left behind");
             log::error!("source {}: {reason}", entry.config.name);
             entry.state_at_stop = Some(SourceState::Failed);
@@ -294,7 +236,8 @@ impl Control {
     pub(crate) fn sources_are_closed(&self) -> bool {
         self.sources.iter().all(|source| match &source.kind {
             Kind::Pulled(_) => true,
-            Kind::Clocked(device) => device.is_none() && !source.in_transit,
+            // One that hangs is known to: nobody waits for it again.
+            Kind::Clocked(device) => device.is_none() && (!source.in_transit || source.supervision.is_left_behind()),
         })
     }
 }

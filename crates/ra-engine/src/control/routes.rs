@@ -37,7 +37,7 @@ impl Control {
         let n_out = self.buses.iter().find(|entry| entry.id == bus).map_or(1, |entry| entry.spec.channels.get());
         let mut matrix = GainMatrix::new(source.spec.channels.get(), n_out);
         matrix.set_targets(&gains_of(source, n_out, any_solo), self.entry_ramp_frames());
-        Route { source: source.id, bus, matrix, removing: false }
+        Route { source: source.id, bus, matrix, is_unmixed: false, removing: false }
     }
 
     /// Routes a source to its own bus: at unity, whatever its gain is.
@@ -47,7 +47,7 @@ impl Control {
         let mut matrix = GainMatrix::new(n, n);
         let identity: Vec<f32> = (0..n * n).map(|at| if at % (n + 1) == 0 { 1.0 } else { 0.0 }).collect();
         matrix.set_targets(&identity, self.entry_ramp_frames());
-        self.add_route(Route { source: id, bus, matrix, removing: false });
+        self.add_route(Route { source: id, bus, matrix, is_unmixed: true, removing: false });
     }
 
     /// Takes every route to a bus away.
@@ -167,6 +167,10 @@ pub(super) fn check_gain(gain_db: f32) -> Result<(), CommandError> {
 
 pub(super) fn check_latency_offset(latency_offset_ms: f64) -> Result<(), CommandError> {
     check_value("latency_offset_ms", latency_offset_ms as f32, -1000.0..=1000.0)
+}
+
+pub(super) fn check_return(return_after_ms: f64) -> Result<(), CommandError> {
+    check_value("return_after_ms", return_after_ms as f32, 0.0..=60_000.0)
 }
 
 pub(super) fn check_pan(pan: f32) -> Result<(), CommandError> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ra_core::{FramePosition, PlaybackClock, Sink, SinkError, SinkPolicy, SinkState};
+use crossbeam_channel::{Sender, TrySendError, bounded};
+use ra_core::{FramePosition, PlaybackClock, Sink, SinkCommand, SinkError, SinkPolicy, SinkState};
 use ra_queue::{Join, MAX_FAN_OUT_SAMPLES};
 
 use super::{ConsumerRun, Control, Request};
@@ -12,11 +13,15 @@ use crate::consumer::{Consumer, ConsumerStart};
 use crate::lag::LagRule;
 use crate::rt::cadence::MasterClock;
 use crate::rt::command::MixerCommand;
+use crate::sink_order::{Answer, MOST_WAITING, SinkOrder};
 use crate::sink_shared::SinkShared;
 use crate::{CommandError, Master, SinkConfig};
 
 /// Between two looks at the sinks no more than this counts as waiting, in nanoseconds.
 const MOST_WAITED_NS: u64 = 100_000_000;
+
+/// A call into a sink that takes longer is told of, in nanoseconds: a disk or a server that hangs.
+const STALL_NS: u64 = 1_000_000_000;
 
 /// A sink's number in its engine; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +38,9 @@ pub(super) struct SinkEntry {
     /// The call into it that was last seen in progress, and for how long, in nanoseconds.
     stuck: (u64, u64),
     evict_after_ns: u64,
+    orders: Sender<SinkOrder>,
+    /// Of what the sink was told and has perhaps not answered.
+    answers: Vec<Answer>,
     open_reply: Option<ReplyTo<()>>,
     remove_reply: Option<ReplyTo<()>>,
 }
@@ -98,12 +106,14 @@ impl Control {
         let reader = bus.subscribe.subscribe(Join::Next);
         let shared = Arc::new(SinkShared::new(reader.monitor(), block_frames, policy));
         let own_ring_blocks = cushion_blocks.map_or(ring_blocks, |n_blocks| n_blocks as u64);
+        let (orders, orders_out) = bounded(MOST_WAITING);
         let start = ConsumerStart {
             name: config.name.clone(),
             spec: bus.spec,
             block_frames,
             lag_rule: LagRule::new(on_lag, max_blocks, own_ring_blocks),
             timeline: Arc::clone(&self.timeline),
+            orders: orders_out,
         };
         log::info!("sink {}: {policy}", config.name);
         let number = SinkNumber(self.next_sink);
@@ -127,6 +137,8 @@ impl Control {
             ended: false,
             stuck: (0, 0),
             evict_after_ns: u64::from(policy.evict_after_ms) * 1_000_000,
+            orders,
+            answers: Vec::new(),
             open_reply: reply.clone(),
             remove_reply: None,
         });
@@ -141,8 +153,13 @@ impl Control {
         let mut evicted = Vec::new();
         for entry in self.sinks.iter_mut().filter(|entry| !entry.ended) {
             let Some(call) = entry.shared.call_in_progress() else { continue };
-            entry.stuck = (call, if entry.stuck.0 == call { entry.stuck.1 + passed_ns } else { 0 });
-            let stuck_ns = entry.stuck.1;
+            let before_ns = if entry.stuck.0 == call { entry.stuck.1 } else { 0 };
+            let stuck_ns = if entry.stuck.0 == call { before_ns + passed_ns } else { 0 };
+            entry.stuck = (call, stuck_ns);
+            if before_ns < STALL_NS && stuck_ns >= STALL_NS {
+                entry.shared.note_stall();
+                log::warn!("sink {}: {}", entry.config.name, entry.stall_reason().unwrap_or_default());
+            }
             if stuck_ns < entry.evict_after_ns || !entry.shared.evict(call) {
                 continue;
             }
@@ -150,6 +167,14 @@ impl Control {
             log::error!("sink {}: {reason}", entry.config.name);
             entry.shared.set_state(SinkState::Failed, Some(reason.clone()));
             entry.shared.freeze();
+            let error = {
+                let (name, reason) = (entry.config.name.clone(), reason.clone());
+                move || CommandError::SinkEvicted { name: name.clone(), reason: reason.clone() }
+            };
+            entry.answers.drain(..).for_each(|answer| answer.give(Err(error())));
+            if let Some(reply) = entry.remove_reply.take() {
+                drop(reply.send(Err(error())));
+            }
             evicted.push((entry.number, reason));
         }
         for (number, reason) in evicted {
@@ -197,6 +222,35 @@ impl Control {
         }
     }
 
+    /// Has the sink told so, between two blocks; it answers itself.
+    pub(crate) fn tell_sink(&mut self, name: &str, command: SinkCommand, reply: ReplyTo<()>) {
+        let answer = Answer::to(reply);
+        let Some(entry) = self.sinks.iter_mut().find(|entry| entry.is_present() && entry.config.name == name) else {
+            answer.give(Err(CommandError::UnknownSink { name: name.to_owned() }));
+            return;
+        };
+        entry.answers.retain(|answer| !answer.is_given());
+        let error = match entry.orders.try_send(SinkOrder { command, answer: answer.clone() }) {
+            Ok(()) => {
+                entry.answers.push(answer);
+                return;
+            }
+            Err(TrySendError::Full(_)) => {
+                CommandError::SinkBusy { name: name.to_owned(), n_waiting: entry.answers.len() }
+            }
+            Err(TrySendError::Disconnected(_)) => CommandError::SinkEnded { name: name.to_owned() },
+        };
+        answer.give(Err(error));
+    }
+
+    /// Tells every sink something that it may make nothing of. One that has more to do than it can is not told.
+    pub(super) fn tell_every_sink(&mut self, command: &SinkCommand) {
+        for entry in self.sinks.iter_mut().filter(|entry| entry.is_present()) {
+            let (reply, _) = crossbeam_channel::bounded(1);
+            drop(entry.orders.try_send(SinkOrder { command: command.clone(), answer: Answer::to(reply) }));
+        }
+    }
+
     /// The engine runs by the system's clock, and says why.
     pub(super) fn master_failure(&mut self, why: &str) {
         let Master::Sink(name) = &self.config.master else { return };
@@ -216,7 +270,8 @@ impl Control {
         self.end_sink(number, message);
     }
 
-    /// Answers whoever still waits for the sink: for its opening with `message`, for its end with success.
+    /// Answers whoever still waits for the sink: for its opening with `message`, for its end with success, for anything else
+    /// that it has ended.
     fn end_sink(&mut self, number: SinkNumber, message: &str) {
         let Some(entry) = self.sink_mut(number) else { return };
         entry.ended = true;
@@ -224,6 +279,8 @@ impl Control {
             let (name, message) = (entry.config.name.clone(), message.to_owned());
             drop(reply.send(Err(CommandError::Thread { what: "the thread", name, message })));
         }
+        let name = &entry.config.name;
+        entry.answers.drain(..).for_each(|answer| answer.give(Err(CommandError::SinkEnded { name: name.clone() })));
         if let Some(reply) = entry.remove_reply.take() {
             drop(reply.send(Ok(())));
         }
@@ -250,6 +307,13 @@ impl SinkEntry {
     /// Whether its thread has ended.
     pub(super) fn is_gone(&self) -> bool {
         self.ended
+    }
+
+    /// Why nothing comes from it at this moment: a call into it takes long.
+    pub(super) fn stall_reason(&self) -> Option<String> {
+        let stuck_ns = if self.shared.call_in_progress() == Some(self.stuck.0) { self.stuck.1 } else { 0 };
+        let is_stalled = !self.ended && stuck_ns >= STALL_NS;
+        is_stalled.then(|| format!("stalled: a call into it has not returned for {} ms", stuck_ns / 1_000_000))
     }
 
     /// Whether it still has its name: one that has ended has left, whatever the cause.

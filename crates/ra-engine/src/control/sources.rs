@@ -8,7 +8,8 @@ use ra_dsp::SharedLevels;
 use ra_queue::{InputConfig, InputMonitor, InputReader, input_ring};
 
 use super::inserts::ChainEntry;
-use super::routes::{check_gain, check_latency_offset, check_pan};
+use super::routes::{check_gain, check_latency_offset, check_pan, check_return};
+use super::supervision::Supervision;
 use super::{Control, Request};
 use crate::command::ReplyTo;
 use crate::feeder::{Feeder, FeederShared};
@@ -44,15 +45,10 @@ pub(super) struct SourceEntry {
     pub(super) life: Life,
     /// What it was when the engine began to stop: being closed by that is not its end.
     pub(super) state_at_stop: Option<SourceState>,
-    /// When its device was first seen open.
-    pub(super) opened_ns: Option<u64>,
+    /// How it is looked after.
+    pub(super) supervision: Supervision,
     /// Its clock is far off, and that has been said.
     pub(super) has_warned: bool,
-    /// Frames that its device had delivered when it was last seen to deliver, and how long after it was opened that was, in
-    /// nanoseconds.
-    pub(super) delivered: (u64, u64),
-    /// It has not delivered for a while, and that is its reason.
-    pub(super) is_silent: bool,
     /// What is wrong with the latency that it has.
     pub(super) latency_reason: Option<String>,
     /// Routes that the mixer has, those that are fading out included.
@@ -82,8 +78,6 @@ pub(super) enum Life {
     Present,
     /// Could not be opened.
     Failed,
-    /// Its device is gone.
-    Lost,
     /// Taken out by command.
     Removed,
 }
@@ -91,7 +85,7 @@ pub(super) enum Life {
 impl SourceEntry {
     /// Whether it has a place in the mix.
     pub(super) fn is_present(&self) -> bool {
-        matches!(self.life, Life::Opening | Life::Present | Life::Lost)
+        matches!(self.life, Life::Opening | Life::Present)
     }
 
     /// Refuses what needs the source's strip before there is one.
@@ -142,10 +136,20 @@ impl SourceEntry {
         match self.life {
             Life::Removed => SourceState::Removed,
             Life::Failed => SourceState::Failed,
-            Life::Lost => SourceState::Lost,
             Life::Opening => SourceState::Opening,
+            Life::Present if self.counters.is_covered() => SourceState::Fallback,
             Life::Present if failed => SourceState::Failed,
-            Life::Present => self.counters.state(),
+            Life::Present => self.own_state(),
+        }
+    }
+
+    /// What it is by itself, whoever is heard in its place.
+    fn own_state(&self) -> SourceState {
+        let seen = self.counters.state();
+        match self.kind {
+            // Whatever is said of its device: it has come to its end.
+            Kind::Clocked(_) if seen != SourceState::Ended => self.supervision.state().unwrap_or(seen),
+            _ => seen,
         }
     }
 
@@ -154,7 +158,8 @@ impl SourceEntry {
             Kind::Pulled(shared) => shared.failure.lock().clone(),
             Kind::Clocked(_) => None,
         };
-        failure.or_else(|| self.reason.clone())
+        let supervised = if self.life == Life::Failed { None } else { self.supervision.reason() };
+        failure.or(supervised).or_else(|| self.reason.clone())
     }
 
     pub(super) fn answer(&mut self, answer: Result<(), CommandError>) {
@@ -242,10 +247,8 @@ impl Control {
             kind,
             life: Life::Opening,
             state_at_stop: None,
-            opened_ns: None,
+            supervision: Supervision::new(self.mixed_ms()),
             has_warned: false,
-            delivered: (0, 0),
-            is_silent: false,
             latency_reason: None,
             n_routes: 0,
             in_transit: matches!(request, Request::StartClocked { .. }),
@@ -276,6 +279,8 @@ impl Control {
         check_gain(config.gain_db)?;
         check_pan(config.pan)?;
         check_latency_offset(config.latency_offset_ms)?;
+        check_return(config.return_after_ms)?;
+        self.check_fallback(&config.name, &config.on_loss)?;
         self.check_routes(&config.to)
     }
 
@@ -286,6 +291,12 @@ impl Control {
 
     pub(super) fn source_without_thread(&mut self, id: SourceId, message: &str) {
         let cause = SourceError::Setting { what: "its thread".to_owned(), message: message.to_owned() };
+        let Some(entry) = self.source_mut(id) else { return };
+        // Its device went with the thread that it did not get.
+        entry.in_transit = false;
+        if entry.in_mixer {
+            self.tell(MixerCommand::RemoveSource(id, self.entry_ramp_frames()));
+        }
         self.fail_source(id, cause);
     }
 
@@ -342,11 +353,11 @@ impl Control {
         match &entry.kind {
             Kind::Pulled(_) => drop(strip),
             Kind::Clocked(device) => {
-                let is_open = device.is_some();
+                let (is_open, in_transit) = (device.is_some(), entry.in_transit);
                 entry.retired = Some(strip);
                 if is_open {
                     self.stop_clocked(id);
-                } else {
+                } else if !in_transit {
                     self.clocked_stopped(id);
                 }
             }
@@ -356,7 +367,7 @@ impl Control {
     pub(super) fn source_gap(&mut self, id: SourceId, gap: Gap) {
         if let Some(entry) = self.source_mut(id) {
             // While the device is gone, what looks like an underrun is its absence.
-            let reason = if entry.life == Life::Lost { GapReason::DeviceLost } else { gap.reason };
+            let reason = if entry.supervision.is_lost() { GapReason::DeviceLost } else { gap.reason };
             entry.gaps.push(Gap { reason, ..gap });
         }
     }

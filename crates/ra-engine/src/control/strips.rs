@@ -16,7 +16,11 @@ use crate::rt::hole::HoleFader;
 use crate::rt::hole_report::HoleReport;
 use crate::rt::insert_chain::InsertChain;
 use crate::rt::source_ring::SourceRing;
+use crate::rt::stand_in::{Gate, StandIn};
 use crate::rt::strip::SourceStrip;
+
+/// How long a fallback source and the one that it stands in for take to change places, in milliseconds.
+const TAKEOVER_MS: f64 = 5.0;
 
 impl Control {
     /// Builds the strip and sends it to the mixer.
@@ -61,9 +65,13 @@ impl Control {
         let engine_rate = self.config.sample_rate;
         let block_frames = self.config.block_frames;
         let ramp_frames = self.config.ramp_frames();
+        let name = self.sources.iter().find(|source| source.id == id).map(|source| source.config.name.clone());
+        let is_standby = name.is_some_and(|name| self.is_a_fallback(&name));
         let Some(follower) = self.build_follower(id, period_frames)? else { return Ok(None) };
         let Some(entry) = self.source_mut(id) else { return Ok(None) };
         let channels = entry.spec.channels;
+        let takeover_frames = engine_rate.frames_in_ms_ceil(TAKEOVER_MS) as u32;
+        let gate = Gate::new(channels.get(), block_frames, takeover_frames);
         let mut strip = SourceStrip {
             id,
             follower,
@@ -74,11 +82,13 @@ impl Control {
             routes,
             removing: false,
             ended: false,
-            lost: false,
+            away: None,
             silent_from: FramePosition(0),
             finished_blocks: 0,
-            is_reopening: false,
+            quiet_blocks: 0,
+            is_absence_told: false,
             next: None,
+            stand_in: StandIn::new(gate, is_standby),
         };
         strip.reserve_routes();
         Ok(Some(strip))
@@ -110,7 +120,7 @@ impl Control {
             channels,
             counters: Arc::clone(&entry.counters),
         };
-        Ok(Some(Follower { ring, feed, least_latency_ns, sound_end: FramePosition(0) }))
+        Ok(Some(Follower { ring, feed, least_latency_ns, sound_end: FramePosition(0), gave_sound: false }))
     }
 }
 

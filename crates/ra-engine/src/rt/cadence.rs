@@ -1,7 +1,8 @@
 //! When blocks are due: by the monotonic clock, or at the pace of an output device that is the engine's master.
 //!
 //! A device never wakes the mixer: its clock is estimated from its stamps, and the deadlines are steered to it. When it
-//! goes, the pace glides back to the monotonic clock's. Either way the pace has no step, and so has no sound.
+//! goes, the pace glides back to the monotonic clock's; when it is back, it is watched anew and leads again. The pace never
+//! has a step, and so has no sound.
 
 use ra_core::{FramePosition, MasterState, PeriodStamp, PlaybackClock, Ppm, SampleRate};
 use ra_dsp::{ClockEstimator, Observation, RateSteering};
@@ -23,7 +24,7 @@ pub(crate) struct MasterClock {
     /// Places of the device and of the mix that belong together; `None` until it leads.
     anchor: Option<(i64, f64, FramePosition)>,
     newest_ns: u64,
-    /// It has gone; the pace glides back.
+    /// It has gone; the pace glides back. It may return.
     is_gone: bool,
 }
 
@@ -42,9 +43,14 @@ impl MasterClock {
     }
 
     fn poll(&mut self, now_ns: u64) {
-        let Self { clock, estimator, newest_ns, anchor, .. } = self;
+        let Self { clock, estimator, newest_ns, anchor, is_gone, .. } = self;
         clock.poll_stamps(&mut |stamp: &PeriodStamp| {
-            if stamp.is_after_break {
+            let is_old = now_ns.saturating_sub(stamp.capture_ns) > SILENT_NS;
+            let is_back = *is_gone && !is_old;
+            if is_back {
+                *is_gone = false;
+            }
+            if stamp.is_after_break || is_back {
                 estimator.mark_break();
                 *anchor = None;
             }
@@ -57,6 +63,7 @@ impl MasterClock {
         // A stamp of the future is one of a device that still lives.
         if self.clock.is_closed() || (self.newest_ns > 0 && now_ns.saturating_sub(self.newest_ns) > SILENT_NS) {
             self.is_gone = true;
+            self.anchor = None;
         }
     }
 }
@@ -135,6 +142,9 @@ impl Cadence {
     /// Where the pace is to be at the end of the next block.
     fn next_pace(&mut self) -> f64 {
         let (position, next, hz) = (self.position, self.next, f64::from(self.rate.hz()));
+        if let Some(master) = &mut self.master {
+            master.poll(next.ns);
+        }
         let Some(master) = self.master.as_deref_mut().filter(|master| !master.is_gone) else {
             if self.pace == 1.0 {
                 return 1.0;
@@ -142,7 +152,6 @@ impl Cadence {
             let pace = self.steering.next(0.0, 1.0, WATCHED_S);
             return if (pace - 1.0).abs() < SAME_PACE { 1.0 } else { pace };
         };
-        master.poll(next.ns);
         let Some(place) = master.estimator.frame_at(next.ns, next.fraction_ns) else { return self.pace };
         let is_known = master.estimator.age_s() >= WATCHED_S && master.estimator.drift().is_some();
         if master.anchor.is_none() && !is_known {
@@ -234,6 +243,30 @@ mod tests {
             largest = largest.max((cadence.pace - before).abs());
         }
         largest
+    }
+
+    #[test]
+    fn a_device_that_is_back_leads_again() {
+        let (now_ns, is_closed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let mut cadence = cadence();
+        let device = Device { ppm: -80.0, next_frame: 0, now_ns: now_ns.clone(), is_closed: is_closed.clone() };
+        cadence.set_master(Box::new(MasterClock::new(Box::new(device))));
+        let mut largest = run(&mut cadence, 30.0, &now_ns);
+        for gone_s in [0.7, 20.0] {
+            assert_eq!(cadence.master_state().0, MasterState::Following);
+            // Silent, and then it goes on as if nothing had been.
+            is_closed.store(true, Relaxed);
+            largest = largest.max(run(&mut cadence, gone_s, &now_ns));
+            assert_eq!(cadence.master_state().0, MasterState::Gone);
+            is_closed.store(false, Relaxed);
+            largest = largest.max(run(&mut cadence, 0.2, &now_ns));
+            assert_eq!(cadence.master_state().0, MasterState::Watching);
+            largest = largest.max(run(&mut cadence, 30.0, &now_ns));
+            let (state, ppm) = cadence.master_state();
+            assert_eq!(state, MasterState::Following);
+            assert!((ppm.unwrap() + 80.0).abs() < 1.0 && (cadence.pace - 0.99992).abs() < 1e-6, "{ppm:?}");
+        }
+        assert!(largest < 20e-6, "{largest}: no step of pace");
     }
 
     #[test]

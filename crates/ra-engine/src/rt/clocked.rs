@@ -50,6 +50,9 @@ pub(crate) struct ClockFollower {
     closing_frames: i64,
     holes: HoleReport,
     sound_end: FramePosition,
+    gave_sound: bool,
+    /// Stamps that were rejected, and jumps, before the estimator that is there now.
+    past_counts: (u64, u64),
     /// Why there is no sound, where there is none.
     hole_reason: GapReason,
     reading: Option<Reading>,
@@ -104,6 +107,8 @@ impl ClockFollower {
             closing_frames: fade_frames + 2 * reach_frames,
             holes: HoleReport::default(),
             sound_end: FramePosition(0),
+            gave_sound: false,
+            past_counts: (0, 0),
             hole_reason: GapReason::Underrun,
             reading: None,
             dropped_until: i64::MIN,
@@ -154,8 +159,8 @@ impl ClockFollower {
         }
         let counts = self.estimator.counts();
         let counters = &ring.counters;
-        counters.stamps_rejected.set(counts.outliers);
-        counters.clock_jumps.set(counts.jumps);
+        counters.stamps_rejected.set(self.past_counts.0 + counts.outliers);
+        counters.clock_jumps.set(self.past_counts.1 + counts.jumps);
         counters.drift_ppm.set(self.estimator.drift().map(|Ppm(ppm)| ppm));
         counters.jitter_us.set(self.estimator.is_locked().then(|| self.estimator.jitter_sigma_us()));
     }
@@ -164,6 +169,7 @@ impl ClockFollower {
     pub(crate) fn next_block(&mut self, ring: &mut SourceRing, out: &mut [f32], time: &BlockTime, report: Report<'_>) {
         self.reading = None;
         self.sound_end = time.position;
+        self.gave_sound = false;
         if self.phase == Phase::Waiting {
             if !self.try_start(ring, time) {
                 out.fill(0.0);
@@ -294,6 +300,7 @@ impl ClockFollower {
                     }
                     done += n_read;
                     self.sound_end = mix.frame_of(wanted + n_read as i64);
+                    self.gave_sound = true;
                     continue;
                 }
                 if ring.reader.take_gap().is_some() {
@@ -327,10 +334,29 @@ impl ClockFollower {
         self.holes.silent(from as f64, until.0 as f64, self.hole_reason, &ring.counters, report);
     }
 
-    /// The sound before this follower's own ended at `silent_from`.
-    pub(crate) fn continue_from(&mut self, silent_from: FramePosition) {
+    /// The sound before this follower's own, which was `old`'s, ended at `silent_from`, for that reason.
+    pub(crate) fn continue_from(&mut self, old: &mut ClockFollower, silent_from: FramePosition, reason: GapReason) {
+        if old.in_hz == self.in_hz {
+            // The same device on the same crystal, as far as anybody knows; the estimator finds out where it is not.
+            std::mem::swap(&mut self.estimator, &mut old.estimator);
+            self.estimator.mark_break();
+            self.past_counts = old.past_counts;
+        } else {
+            let counts = old.estimator.counts();
+            self.past_counts = (old.past_counts.0 + counts.outliers, old.past_counts.1 + counts.jumps);
+        }
         self.holes.open_at(silent_from);
-        self.hole_reason = GapReason::NotCaptured;
+        self.hole_reason = reason;
+    }
+
+    /// Whether some of the last block was sound.
+    pub(crate) fn gave_sound(&self) -> bool {
+        self.gave_sound
+    }
+
+    /// Whether silence is told as missing now.
+    pub(crate) fn is_in_a_hole(&self) -> bool {
+        self.holes.open_end().is_some()
     }
 
     /// The timeline has jumped.

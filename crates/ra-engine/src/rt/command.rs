@@ -1,6 +1,6 @@
 //! What the control side tells the mixer, and what the mixer gives back. Everything on the heap travels in boxes.
 
-use ra_core::Gap;
+use ra_core::{Gap, GapReason};
 
 use super::bus::BusStrip;
 use super::cadence::MasterClock;
@@ -32,12 +32,21 @@ pub(crate) enum MixerCommand {
     SetMaster(Box<MasterClock>),
     /// Fades the source out on every bus within that many frames, then gives it back.
     RemoveSource(SourceId, u32),
-    /// What looked like the source's end was the loss of its device: its silence since then, and from now on, is a gap.
-    SetLost(SourceId),
-    /// The source's device is being opened anew: the end of its ring is not its end.
-    ExpectFollower(SourceId),
+    /// The source's device is gone, or is opened anew: the end of its ring is not its end, and its silence from there on is
+    /// a gap, for this reason.
+    ExpectFollower(SourceId, GapReason),
     /// The device is open again: when the old ring has been heard, this one is.
     ReplaceFollower(SourceId, Box<Follower>),
+    /// Whether the source fails to deliver: while it does, and is silent, its fallback is heard.
+    SetDown(SourceId, bool),
+    /// Who stands in for the source while it is down and silent, and how many frames it sounds again before it is heard.
+    SetFallback {
+        source: SourceId,
+        fallback: Option<SourceId>,
+        return_frames: u32,
+    },
+    /// Whether the source is heard only while it stands in for another.
+    SetStandby(SourceId, bool),
     AddRoute(SourceId, Box<Route>),
     /// Fades the route out, then gives it back.
     RemoveRoute(SourceId, BusId),

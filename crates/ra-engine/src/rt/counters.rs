@@ -2,7 +2,7 @@
 //!
 //! All accesses are relaxed: a counter orders nothing, and each is right by itself.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use ra_core::{MasterState, SourceState};
 
@@ -102,9 +102,19 @@ pub(crate) struct SourceCounters {
     /// Standard deviation of its stamps.
     pub(crate) jitter_us: Gauge,
     state: AtomicU8,
+    /// Another source is heard in its place.
+    is_covered: AtomicBool,
 }
 
 impl SourceCounters {
+    pub(crate) fn set_covered(&self, is_covered: bool) {
+        self.is_covered.store(is_covered, Relaxed);
+    }
+
+    pub(crate) fn is_covered(&self) -> bool {
+        self.is_covered.load(Relaxed)
+    }
+
     pub(crate) fn set_live(&self) {
         self.state.store(1, Relaxed);
     }

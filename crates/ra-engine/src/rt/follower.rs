@@ -18,6 +18,8 @@ pub(crate) struct Follower {
     pub(crate) least_latency_ns: f64,
     /// Where the sound of the last block ended, in frames of the mix.
     pub(crate) sound_end: FramePosition,
+    /// Whether there was any.
+    pub(crate) gave_sound: bool,
 }
 
 /// How the mixer reads a source.
@@ -38,12 +40,14 @@ impl Follower {
                 self.ring.reader.poll_stamps(&mut |_| {});
                 let n_frames = self.ring.read_sound(out);
                 self.sound_end = time.position + n_frames as u64;
+                self.gave_sound = n_frames > 0;
                 fill_rest(&mut self.ring, holes, out, n_frames, time.position, report);
             }
             Feed::Clocked(follower) => {
                 follower.poll(&mut self.ring);
                 follower.next_block(&mut self.ring, out, time, report);
                 self.sound_end = follower.sound_end();
+                self.gave_sound = follower.gave_sound();
             }
         }
         self.ring.is_finished()
@@ -63,10 +67,24 @@ impl Follower {
         }
     }
 
-    /// What was heard of the source before ended at `silent_from`: since then something is missing.
-    pub(crate) fn continue_from(&mut self, silent_from: FramePosition) {
-        if let Feed::Clocked(follower) = &mut self.feed {
-            follower.continue_from(silent_from);
+    /// What was heard of the source before, from `old`, ended at `silent_from`: since then something is missing, for that
+    /// reason. What `old` has learnt of the source's clock is not lost.
+    pub(crate) fn continue_from(&mut self, old: &mut Follower, silent_from: FramePosition, reason: GapReason) {
+        if let (Feed::Clocked(follower), Feed::Clocked(old)) = (&mut self.feed, &mut old.feed) {
+            follower.continue_from(old, silent_from, reason);
+        }
+    }
+
+    /// Whether some of the last block was sound.
+    pub(crate) fn gave_sound(&self) -> bool {
+        self.gave_sound
+    }
+
+    /// Whether silence is told as missing now.
+    pub(crate) fn is_in_a_hole(&self) -> bool {
+        match &self.feed {
+            Feed::Pulled(holes) => holes.open_end().is_some(),
+            Feed::Clocked(follower) => follower.is_in_a_hole(),
         }
     }
 

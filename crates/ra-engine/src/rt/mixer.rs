@@ -13,6 +13,7 @@ use super::command::{
 };
 use super::counters::EngineCounters;
 use super::latency::LatencyControl;
+use super::stand_in::change_places;
 use super::strip::SourceStrip;
 
 /// Blocks that a mixer that woke late handles before it looks at the time again.
@@ -160,6 +161,7 @@ impl Mixer {
     #[cfg_attr(rtsan, sanitize(realtime = "nonblocking"))]
     pub(crate) fn step(&mut self) {
         self.take_commands();
+        change_places(&mut self.sources, self.shape.block_frames, self.seq == 0);
         let insert_ns = self.align_paths();
         let time = self.next_time();
         let latency_ns = time.latency_ns as u64 + insert_ns;
@@ -312,26 +314,33 @@ impl Mixer {
                     source.fade_out(ramp_frames);
                 }
             }
-            MixerCommand::SetLost(id) => {
+            MixerCommand::ExpectFollower(id, reason) => {
                 if let Some(source) = self.source_mut(id) {
-                    source.lost = true;
-                    source.is_reopening = false;
-                    source.follower.ring.counters.xruns.add(1);
+                    source.expect_follower(reason);
                 }
             }
-            MixerCommand::ExpectFollower(id) => {
+            MixerCommand::SetDown(id, is_down) => {
                 if let Some(source) = self.source_mut(id) {
-                    source.expect_follower();
+                    source.stand_in.is_down = is_down;
+                }
+            }
+            MixerCommand::SetFallback { source, fallback, return_frames } => {
+                if let Some(source) = self.source_mut(source) {
+                    source.stand_in.set_fallback(fallback, return_frames);
+                    if fallback.is_none() {
+                        source.follower.ring.counters.set_covered(false);
+                    }
+                }
+            }
+            MixerCommand::SetStandby(id, is_standby) => {
+                if let Some(source) = self.source_mut(id) {
+                    source.stand_in.set_standby(is_standby);
                 }
             }
             MixerCommand::ReplaceFollower(id, follower) => {
                 let least_ns = follower.least_latency_ns;
                 let refused = match self.source_mut(id) {
-                    Some(source) => {
-                        source.is_reopening = false;
-                        source.follower.ring.counters.xruns.add(1);
-                        source.next.replace(follower)
-                    }
+                    Some(source) => source.next.replace(follower),
                     None => Some(follower),
                 };
                 self.shape.latency.need(least_ns, false);

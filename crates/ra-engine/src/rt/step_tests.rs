@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod clocked;
+mod outage;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use parking_lot::Mutex;
@@ -31,6 +33,10 @@ struct ByHand {
     has_said: bool,
     /// Another format that it will flip to.
     flips_to: Arc<Mutex<Option<StreamSpec>>>,
+    /// While it is set, it can't be opened.
+    is_gone: Arc<AtomicBool>,
+    /// What it says next, whatever it does.
+    says: Arc<Mutex<Option<StreamEvent>>>,
 }
 
 /// When frame 0 is due.
@@ -41,7 +47,14 @@ const UNPLUGGED: &str = "unplugged";
 
 impl ByHand {
     fn new(spec: StreamSpec, input: &Arc<Mutex<Option<Box<dyn PeriodInput>>>>) -> Self {
-        Self { spec, input: Arc::clone(input), has_said: false, flips_to: Arc::default() }
+        Self {
+            spec,
+            input: Arc::clone(input),
+            has_said: false,
+            flips_to: Arc::default(),
+            is_gone: Arc::default(),
+            says: Arc::default(),
+        }
     }
 }
 
@@ -56,10 +69,17 @@ impl Source for ByHand {
 
 impl ClockedSource for ByHand {
     fn start(&mut self, input: Box<dyn PeriodInput>) -> Result<Granted, SourceError> {
+        if self.is_gone.load(Ordering::Relaxed) {
+            return Err(SourceError::Device { device: "by hand".into(), message: UNPLUGGED.into() });
+        }
+        self.has_said = false;
         *self.input.lock() = Some(input);
         Ok(Granted { spec: self.spec, period_frames: Some(256), device: "by hand".into() })
     }
     fn poll_event(&mut self) -> Option<StreamEvent> {
+        if let Some(event) = self.says.lock().take() {
+            return Some(event);
+        }
         if let Some(spec) = self.flips_to.lock().take() {
             self.spec = spec;
             return Some(StreamEvent::FormatChanged { spec });
@@ -99,6 +119,8 @@ struct Bench {
     control: Control,
     mixer: Mixer,
     feeders: Vec<Feeder>,
+    /// The control side's time, where that is not the mixer's.
+    control_ns: Option<u64>,
 }
 
 impl Bench {
@@ -107,7 +129,7 @@ impl Bench {
         let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
         let (control, mut mixer) = Control::new(config, timeline).unwrap();
         mixer.start_at_ns(ORIGIN_NS);
-        Self { control, mixer, feeders: Vec::new() }
+        Self { control, mixer, feeders: Vec::new(), control_ns: None }
     }
 
     fn tell<T>(
@@ -129,12 +151,12 @@ impl Bench {
                 }
                 Request::StartClocked { id, mut source, input, .. } => {
                     let result = source.start(Box::new(input));
-                    Completion::ClockedStarted { id, source, result }
+                    Completion::ClockedOpened { id, source, result }
                 }
                 Request::RestartClocked { id, mut source, input, .. } => {
                     source.stop();
                     let result = source.start(Box::new(input));
-                    Completion::ClockedRestarted { id, source, result }
+                    Completion::ClockedOpened { id, source, result }
                 }
                 Request::StopClocked { id, mut source, .. } => {
                     source.stop();
@@ -146,7 +168,7 @@ impl Bench {
             };
             self.control.complete(completion);
         }
-        self.control.tick(self.mixer.next_deadline_ns());
+        self.control.tick(self.control_ns.unwrap_or(self.mixer.next_deadline_ns()));
     }
 
     /// Steps under the trap; everything else happens outside.

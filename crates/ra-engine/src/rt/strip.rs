@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ra_core::{FramePosition, Gap, GapReason};
+use ra_core::{FramePosition, Gap, GapReason, SourceState};
 use ra_dsp::{GainMatrix, LevelMeter, SharedLevels};
 
 use super::block_time::BlockTime;
@@ -11,12 +11,15 @@ use super::clocked::ClockFollower;
 use super::command::{BusId, MAX_ROUTES, Retired, SourceId};
 use super::follower::{Feed, Follower};
 use super::insert_chain::InsertChain;
+use super::stand_in::StandIn;
 
 /// Where a source goes, and by which gains.
 pub(crate) struct Route {
     pub(crate) source: SourceId,
     pub(crate) bus: BusId,
     pub(crate) matrix: GainMatrix,
+    /// It carries the source by itself, whoever is heard in the mix.
+    pub(crate) is_unmixed: bool,
     pub(crate) removing: bool,
 }
 
@@ -33,16 +36,20 @@ pub(crate) struct SourceStrip {
     pub(crate) routes: Vec<Box<Route>>,
     pub(crate) removing: bool,
     pub(crate) ended: bool,
-    /// Its device is gone.
-    pub(crate) lost: bool,
+    /// Its device is gone, or opened anew, for this reason: the end of its ring is not its end.
+    pub(crate) away: Option<GapReason>,
     /// Where its sound has ended.
     pub(crate) silent_from: FramePosition,
     /// Blocks since its ring ran out for good.
     pub(crate) finished_blocks: usize,
-    /// Its device is being opened anew: the end of its ring is not its end.
-    pub(crate) is_reopening: bool,
+    /// Blocks since it gave sound last.
+    pub(crate) quiet_blocks: usize,
+    /// The silence between two rings is being told.
+    pub(crate) is_absence_told: bool,
     /// Heard when the follower that is there has nothing left.
     pub(crate) next: Option<Box<Follower>>,
+    /// Whether it is heard in the mix, or another one in its place.
+    pub(crate) stand_in: StandIn,
 }
 
 impl SourceStrip {
@@ -60,31 +67,28 @@ impl SourceStrip {
         report: &mut dyn FnMut(Gap),
     ) -> bool {
         let is_finished = self.follower.next_block(&mut self.block, time, report);
+        self.quiet_blocks = if self.follower.gave_sound() { 0 } else { self.quiet_blocks.saturating_add(1) };
         if is_finished {
             if self.finished_blocks == 0 {
                 self.silent_from = self.follower.sound_end;
             }
             self.finished_blocks = self.finished_blocks.saturating_add(1);
         }
-        let ended_now = is_finished && !self.ended && !self.is_reopening && self.next.is_none();
+        let ended_now = is_finished && !self.ended && self.away.is_none() && self.next.is_none();
         if ended_now {
             self.ended = true;
             self.follower.ring.counters.set_ended();
         }
-        if self.lost && self.ended {
-            let end = time.position + (self.block.len() / self.follower.ring.channels) as u64;
-            let n_frames = end.frames_since(self.silent_from);
-            self.follower.ring.counters.inserted_frames.add(n_frames);
-            if n_frames > 0 {
-                report(Gap { at_frame: self.silent_from, n_frames, reason: GapReason::DeviceLost });
-                self.silent_from = end;
-            }
+        if let Some(reason) = self.away.filter(|_| is_finished) {
+            self.tell_absence(time, reason, report);
         }
         self.chain.process(&mut self.block);
         self.meter.process(&self.block);
+        let heard = self.stand_in.gate.pass(&self.block);
         for route in &mut self.routes {
+            let sound = if route.is_unmixed { &self.block } else { heard };
             match buses.get_mut(usize::from(route.bus.0)).and_then(Option::as_mut) {
-                Some(bus) => route.matrix.mix_into(&self.block, &mut bus.accumulator),
+                Some(bus) => route.matrix.mix_into(sound, &mut bus.accumulator),
                 // Its bus has gone: nobody hears the fade.
                 None => {
                     route.removing = true;
@@ -93,6 +97,22 @@ impl SourceStrip {
             }
         }
         ended_now
+    }
+
+    /// Tells the silence between two rings, as soon as it is mixed. Before its very first sound nothing is missing.
+    fn tell_absence(&mut self, time: &BlockTime, reason: GapReason, report: &mut dyn FnMut(Gap)) {
+        let counters = &self.follower.ring.counters;
+        let end = time.position + (self.block.len() / self.follower.ring.channels) as u64;
+        let n_frames = end.frames_since(self.silent_from);
+        if n_frames == 0 || counters.state() == SourceState::Opening {
+            return;
+        }
+        if !std::mem::replace(&mut self.is_absence_told, true) && !self.follower.is_in_a_hole() {
+            counters.xruns.add(1);
+        }
+        counters.inserted_frames.add(n_frames);
+        report(Gap { at_frame: self.silent_from, n_frames, reason });
+        self.silent_from = end;
     }
 
     /// Shows the levels of the interval that ends here.
@@ -114,9 +134,15 @@ impl SourceStrip {
         matches!(self.follower.feed, Feed::Pulled(_))
     }
 
-    /// Whether its ring has run out while its device is opened anew.
+    /// Whether it is silent while its device is away.
     pub(crate) fn is_between_rings(&self) -> bool {
-        self.is_reopening && self.finished_blocks > 0
+        self.away.is_some() && self.next.is_none() && self.quiet_blocks > 0 && self.is_exhausted()
+    }
+
+    /// Whether its ring holds nothing, and will not again. One that is empty and never finished belongs to a device that could
+    /// not be closed.
+    fn is_exhausted(&self) -> bool {
+        self.finished_blocks > 0 || (self.away.is_some() && self.follower.ring.reader.queued_frames() == 0)
     }
 
     /// Whether it has a clock of its own, and sounds.
@@ -129,10 +155,10 @@ impl SourceStrip {
         self.follower.clocked().and_then(ClockFollower::slack_ns)
     }
 
-    /// Its device is opened anew: if the ring has run out before that was known, that was not its end.
-    pub(crate) fn expect_follower(&mut self) {
-        self.is_reopening = true;
-        if self.ended && !self.lost {
+    /// Its device is away: if the ring has run out before that was known, that was not its end.
+    pub(crate) fn expect_follower(&mut self, reason: GapReason) {
+        self.away = Some(reason);
+        if self.ended {
             self.ended = false;
             self.follower.ring.counters.set_live();
         }
@@ -150,13 +176,17 @@ impl SourceStrip {
     pub(crate) fn sweep(&mut self, retire: &mut dyn FnMut(Retired)) {
         self.chain.sweep(retire);
         let block_frames = self.block.len() / self.follower.ring.channels;
-        // What is still in its resampler is heard first. The ring may have run out in the last frame of the first block.
-        if self.finished_blocks.saturating_sub(1) * block_frames >= self.follower.tail_frames()
+        // What is still in its resampler is heard first.
+        if self.is_exhausted()
+            && self.quiet_blocks * block_frames >= self.follower.tail_frames()
             && let Some(mut next) = self.next.take()
         {
+            let silent_from = if self.finished_blocks > 0 { self.silent_from } else { self.follower.sound_end };
+            let reason = self.away.take().unwrap_or(GapReason::NotCaptured);
             std::mem::swap(&mut self.follower, &mut *next);
-            self.follower.continue_from(self.silent_from);
+            self.follower.continue_from(&mut next, silent_from, reason);
             self.finished_blocks = 0;
+            self.is_absence_told = false;
             retire(Retired::Follower(next));
         }
         if let Some(at) = self.routes.iter().position(|route| route.removing && route.matrix.is_silent()) {

@@ -105,7 +105,9 @@ fn read(mut root: Table<'_, '_>, findings: &Findings) -> Scenario {
     for (index, offsets) in offsets.iter().enumerate().filter(|(_, offsets)| offsets.is_read) {
         let source = &scenario.sources[index];
         let device = SimulatedDevice::new(source.simulated_config(scenario.seed, index, band_rate));
-        if let Err(cause) = device.and_then(|_| scenario.check_ring(source)) {
+        if let Err(cause) =
+            device.and_then(|_| scenario.check_ring(source)).and_then(|()| scenario.check_fallback(source))
+        {
             let cause = cause.to_string();
             findings.error(offsets.of(&cause), format!("source {:?}: {cause}", source.name));
         }

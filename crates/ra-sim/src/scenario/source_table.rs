@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
-use ra_engine::OnRateMismatch;
 use ra_engine::core::ChannelCount;
 use ra_engine::sources::{ClockModel, Outliers, Signal};
+use ra_engine::{OnLoss, OnRateMismatch};
 
 use super::ScenarioSource;
 use super::fault_table;
 use super::parse::sample_rate;
 use super::table::{Table, one_of};
 
+/// What `on_loss` can be.
+const ON_LOSS: &str = "\"silence\" or \"fallback:NAME\"";
 /// The bounds of levels, in dBFS.
 const DBFS: std::ops::RangeInclusive<f64> = -200.0..=40.0;
 /// The most characters that a name may have.
@@ -22,6 +24,7 @@ pub(super) struct Offsets {
     pub(super) is_read: bool,
     table: usize,
     sample_rate: usize,
+    on_loss: usize,
     signal: usize,
     clock: usize,
     faults: usize,
@@ -40,6 +43,8 @@ impl Offsets {
             self.signal
         } else if begins("sample_rate") {
             self.sample_rate
+        } else if begins("on_loss") {
+            self.on_loss
         } else if begins("clock") {
             self.clock
         } else if begins("fault") {
@@ -77,6 +82,19 @@ pub(super) fn read(mut table: Table<'_, '_>, taken: &mut HashSet<String>) -> (Sc
     if let Some(policy) = table.choice("on_rate_mismatch", &policies) {
         source.on_rate_mismatch = policy;
     }
+    let mut on_loss_offset = table.offset;
+    if let Some(policy) = table.string("on_loss", ON_LOSS) {
+        on_loss_offset = policy.offset;
+        match policy.value.strip_prefix("fallback:") {
+            Some(fallback) if !fallback.is_empty() => source.on_loss = OnLoss::Fallback(fallback.to_owned()),
+            _ if policy.value == "silence" => {}
+            _ => table.error(policy.offset, format_args!("on_loss is {:?}, expected {ON_LOSS}", policy.value)),
+        }
+    }
+    if let Some(ms) = table.number("return_after_ms", 0.0..=60_000.0, "(milliseconds)") {
+        source.return_after_ms = ms;
+    }
+    source.required = table.boolean("required").unwrap_or(source.required);
     if let Some(clock) = table.table("clock", "a table such as { ppm = 50.0 }") {
         source.clock = read_clock(clock);
     }
@@ -88,9 +106,9 @@ pub(super) fn read(mut table: Table<'_, '_>, taken: &mut HashSet<String>) -> (Sc
     let mut fault_offsets = Vec::with_capacity(faults.len());
     for fault in faults {
         match fault_table::read(fault) {
-            Some((fault, offset)) => {
-                source.faults.push(fault);
-                fault_offsets.push(offset);
+            Some((faults, offset)) => {
+                fault_offsets.extend(faults.iter().map(|_| offset));
+                source.faults.extend(faults);
             }
             None => is_read = false,
         }
@@ -101,6 +119,7 @@ pub(super) fn read(mut table: Table<'_, '_>, taken: &mut HashSet<String>) -> (Sc
         signal: table.offset_of("signal"),
         clock: table.offset_of("clock"),
         sample_rate: table.offset_of("sample_rate"),
+        on_loss: on_loss_offset,
         faults: table.offset_of("faults"),
         fault: fault_offsets,
     };

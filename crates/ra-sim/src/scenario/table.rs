@@ -134,6 +134,15 @@ impl<'a, 'i> Table<'a, 'i> {
         }
     }
 
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.get(key)?;
+        if let DeValue::Boolean(yes) = value.get_ref() {
+            return Some(*yes);
+        }
+        self.expected(key, value, "true or false");
+        None
+    }
+
     /// A table inside this one.
     pub(super) fn table(&mut self, key: &'static str, expected: &str) -> Option<Table<'a, 'i>> {
         let value = self.get(key)?;

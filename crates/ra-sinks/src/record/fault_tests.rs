@@ -4,13 +4,14 @@
 use std::io::Cursor;
 
 use proptest::prelude::*;
-use ra_core::{Block, BlockStamp, FramePosition, Gap, GapReason, SinkError, SinkStart, StreamSpec};
+use ra_core::{Block, BlockStamp, FramePosition, Gap, GapReason, Metadata, SinkError, SinkStart, StreamSpec};
 
 use super::{
     config::{RecorderConfig, SampleFormat, Sidecar, SyncRhythm},
     faulty_storage::FaultyDisk,
+    series::{BegunBy, EndedBy, Series},
     sidecar::SidecarFile,
-    take::Take,
+    take::{Take, TakeParts, TakeTotals},
     wav_writer::WavWriter,
 };
 
@@ -49,7 +50,18 @@ impl Bench {
         let config = RecorderConfig { format, ..config };
         let wav = WavWriter::create(Box::new(disk.clone()), spec, format, start.block_frames).unwrap();
         let sidecar = (config.sidecar == Sidecar::Written).then(|| SidecarFile::beside(&config.path_template));
-        let take = Take::begin(&start, &config, config.path_template.clone(), Box::new(wav), sidecar).unwrap();
+        let parts = TakeParts {
+            start,
+            path: config.path_template.clone(),
+            container: Box::new(wav),
+            sidecar,
+            format: format.name(),
+            series: Series::default().place_of(&config.path_template, FramePosition(ORIGIN), None),
+            begun_by: BegunBy::Start,
+            pre_roll_frames: 0,
+            metadata: Metadata::default(),
+        };
+        let take = Take::begin(&config, parts).unwrap();
         Self { disk, take: Some(take), spec, position: ORIGIN }
     }
 
@@ -81,8 +93,10 @@ impl Bench {
         self.take().gap(&Gap { at_frame, n_frames, reason })
     }
 
-    fn finish(&mut self) -> Result<ra_core::SinkReport, SinkError> {
-        self.take.take().unwrap().finish()
+    fn finish(&mut self) -> Result<TakeTotals, SinkError> {
+        let take = self.take.take().unwrap();
+        let totals = take.totals();
+        take.finish(EndedBy::Stop, None).map(|()| totals)
     }
 
     /// What a reader finds in the file at this moment.
@@ -163,8 +177,8 @@ fn a_full_disk_refuses_blocks_and_silence_stands_in_their_place_afterwards() {
     assert_eq!(bench.read(), truths(ORIGIN..ORIGIN + 64, 2));
     bench.disk.with(|d| d.room_bytes = None);
     bench.write(64).unwrap();
-    let report = bench.finish().unwrap();
-    assert_eq!(report.notes, ["2 gaps, 804 frames of silence"]);
+    let totals = bench.finish().unwrap();
+    assert_eq!((totals.n_gaps, totals.gap_frames), (2, 804));
     let refused_at = ORIGIN + taken;
     let mut expected = truths(ORIGIN..refused_at, 2);
     expected.extend([0.0; 804 * 2]);
@@ -275,7 +289,8 @@ fn a_jump_that_nobody_announced_and_a_gap_told_twice_are_one_gap_each() {
     bench.position -= 5;
     bench.gap(5, GapReason::MixerLate).unwrap();
     bench.write(1).unwrap();
-    assert_eq!(bench.finish().unwrap().notes, ["2 gaps, 12 frames of silence"]);
+    let totals = bench.finish().unwrap();
+    assert_eq!((totals.n_gaps, totals.gap_frames), (2, 12));
     assert_eq!(bench.read().len(), 33);
     assert_eq!(bench.read()[10..17], [0.0; 7]);
     assert_eq!(bench.read()[27..32], [0.0; 5]);
@@ -285,7 +300,7 @@ fn a_jump_that_nobody_announced_and_a_gap_told_twice_are_one_gap_each() {
 fn clipped_samples_are_counted_and_told() {
     let mut bench = Bench::eager(1, SampleFormat::S16);
     bench.write_at(ORIGIN, &[0.0, 1.5, -1.5, 0.5, 2.0]).unwrap();
-    assert_eq!(bench.finish().unwrap().notes, ["3 samples clipped"]);
+    assert_eq!(bench.finish().unwrap().clipped_samples, 3);
     let read = bench.read();
     assert_eq!((read[1], read[2], read[4]), (32_767.0 / 32_768.0, -1.0, 32_767.0 / 32_768.0));
 }
@@ -354,9 +369,8 @@ proptest! {
             prop_assert!(expected.starts_with(&read), "{} of {} samples", read.len(), expected.len());
         }
         bench.disk.with(|d| (d.room_bytes, d.is_broken) = (None, false));
-        let report = bench.finish().unwrap();
+        let totals = bench.finish().unwrap();
         prop_assert!(bench.read() == expected);
-        let told = report.notes.iter().find_map(|n| n.split_once(" gaps, ")?.1.split(' ').next()?.parse().ok());
-        prop_assert_eq!(told.unwrap_or(0u64), lost);
+        prop_assert_eq!(totals.gap_frames, lost);
     }
 }

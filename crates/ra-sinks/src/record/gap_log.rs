@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ra_core::Gap;
+use ra_core::{FramePosition, Gap};
 
 /// How many gaps are kept from the start of a recording, and how many of the latest: 1000 in all. Between them gaps are
 /// only counted.
@@ -49,6 +49,31 @@ impl GapLog {
         Pushed::Added
     }
 
+    /// Forgets what lies behind `end`: it belongs to another file.
+    pub(crate) fn cut_at(&mut self, end: FramePosition) {
+        while let Some(last) = self.latest.back_mut().or(self.first.last_mut()) {
+            if last.end() <= end {
+                return;
+            }
+            if last.at_frame < end {
+                self.n_frames -= last.end().frames_since(end);
+                last.n_frames = end.frames_since(last.at_frame);
+                return;
+            }
+            self.n_frames -= last.n_frames;
+            self.n_gaps -= 1;
+            if self.latest.pop_back().is_none() {
+                self.first.pop();
+            }
+        }
+    }
+
+    /// Frames of the gaps that are kept, between two positions.
+    pub(crate) fn frames_between(&self, from: FramePosition, to: FramePosition) -> u64 {
+        let within = |gap: &Gap| gap.end().min(to).frames_since(gap.at_frame.max(from));
+        self.iter().map(within).sum()
+    }
+
     /// The gaps that are kept.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Gap> {
         self.first.iter().chain(&self.latest)
@@ -72,7 +97,7 @@ impl GapLog {
 
 #[cfg(test)]
 mod tests {
-    use ra_core::{FramePosition, GapReason};
+    use ra_core::GapReason;
 
     use super::*;
 
@@ -89,6 +114,25 @@ mod tests {
         assert_eq!(log.push(gap(30, 5, GapReason::Refused)), Pushed::Added);
         assert_eq!((log.n_gaps(), log.n_frames(), log.n_omitted()), (3, 25, 0));
         assert_eq!(log.iter().next(), Some(&gap(0, 15, GapReason::Lagged)));
+    }
+
+    #[test]
+    fn it_can_be_cut() {
+        let mut log = GapLog::default();
+        for i in 0..510 {
+            log.push(gap(i * 10, 5, GapReason::Lagged));
+        }
+        assert_eq!(log.frames_between(FramePosition(5_003), FramePosition(5_021)), 2 + 5 + 1);
+        assert_eq!(log.frames_between(FramePosition(9_000), FramePosition(8_000)), 0);
+        log.cut_at(FramePosition(5_000));
+        assert_eq!((log.n_gaps(), log.n_frames()), (500, 2_500));
+        log.cut_at(FramePosition(4_992));
+        assert_eq!(
+            (log.n_gaps(), log.n_frames(), log.iter().last()),
+            (500, 2_497, Some(&gap(4_990, 2, GapReason::Lagged)))
+        );
+        log.cut_at(FramePosition(0));
+        assert_eq!((log.n_gaps(), log.n_frames(), log.n_omitted()), (0, 0, 0));
     }
 
     #[test]

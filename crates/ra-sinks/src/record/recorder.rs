@@ -1,24 +1,15 @@
-//! The recorder as a sink: opens a file under its final name and hands the blocks to the take. Overwrites nothing.
+//! The recorder as a sink. Checks what it is told, and hands everything else to the session.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use ra_core::{Block, Gap, Sink, SinkError, SinkReport, SinkStart};
+use ra_core::{Block, Gap, Sink, SinkCommand, SinkError, SinkReport, SinkStart};
 
-use super::{
-    config::{RecorderConfig, Sidecar, SyncRhythm},
-    sidecar::SidecarFile,
-    storage::{FileStorage, sync_directory_of},
-    take::Take,
-    template::PathTemplate,
-    wav_writer::WavWriter,
-};
+use super::{config::RecorderConfig, opener::Opener, session::Session};
 
-/// Records a bus into a WAV file that opens unrepaired at every moment; above 4 GiB the same file is RF64.
+/// Records a bus into files that open unrepaired at every moment: WAV (above 4 GiB the same file is RF64), FLAC, Opus.
 ///
-/// * The file bears its final name from the start and never replaces another.
+/// * A file bears its final name from the start and never replaces another.
+/// * One file goes on exactly where the one before it ends: together they are what one file would have been.
 /// * Lost and refused frames are silence, so that the length equals the time, and are listed in `FILE.json`.
 /// * A block is taken whole or refused whole. A full disk refuses blocks once the buffer (256 KiB, or two blocks) is
 ///   full; what was taken before goes to the file first when there is room again, then silence for what was refused.
@@ -53,96 +44,42 @@ use super::{
 /// ```
 pub struct Recorder {
     config: RecorderConfig,
-    template: PathTemplate,
-    take: Option<Take>,
+    session: Option<Session>,
 }
 
 impl Recorder {
     /// Checks the configuration. Opens nothing yet.
     ///
     /// # Errors
-    /// [`SinkError::Setting`] for a template that can't be understood, an extension other than `.wav`, and an interval
-    /// of 0.
+    /// [`SinkError::Setting`] for a template that can't be understood, an extension that stands for no format of this
+    /// build, and everything that is out of its bounds.
     pub fn new(config: RecorderConfig) -> Result<Self, SinkError> {
-        config.check_rhythms()?;
-        let template = PathTemplate::parse(&config.path_template)?;
-        Ok(Self { config, template, take: None })
+        config.check()?;
+        Opener::new(&config)?;
+        Ok(Self { config, session: None })
     }
 
-    /// The file being written, between `start` and `finish`.
+    /// Checks what depends on the sink's name: that no file of it leaves the template's directory, and that file systems
+    /// take all of their names. [`Sink::start`] does the same.
+    ///
+    /// # Errors
+    /// [`SinkError::Setting`].
+    pub fn check_name(&self, name: &str) -> Result<(), SinkError> {
+        Opener::new(&self.config)?.check(name)
+    }
+
+    /// The file being written, between `start` and `finish`; `None` also while it is paused.
     pub fn path(&self) -> Option<&Path> {
-        self.take.as_ref().map(Take::path)
+        self.session.as_ref().and_then(Session::path)
     }
 
-    fn begin(&self, start: &SinkStart) -> Result<Take, SinkError> {
-        let (storage, path) = self.create_file(start)?;
-        let sidecar = (self.config.sidecar == Sidecar::Written).then(|| SidecarFile::beside(&path));
-        let at_path = |cause| SinkError::File { path: path.clone(), cause };
-        let begun = WavWriter::create(Box::new(storage), start.spec, self.config.format, start.block_frames)
-            .map_err(at_path)
-            .and_then(|wav| Take::begin(start, &self.config, path.clone(), Box::new(wav), sidecar));
-        match &begun {
-            Ok(_) if self.config.sync != SyncRhythm::Never => {
-                if let Err(e) = sync_directory_of(&path) {
-                    log::warn!("{}: the directory can't be synced: {e}", path.display());
-                }
-            }
-            Ok(_) => {}
-            // Nothing was recorded: the name is free again.
-            Err(_) => {
-                if let Err(e) = fs::remove_file(&path) {
-                    log::warn!("{}: {e}", path.display());
-                }
-            }
-        }
-        begun
-    }
-
-    /// Creates the first of the template's files that does not exist.
-    fn create_file(&self, start: &SinkStart) -> Result<(FileStorage, PathBuf), SinkError> {
-        let mut taken = None;
-        for path in self.template.candidates(&start.name, start.unix_ns)? {
-            if self.config.sidecar == Sidecar::Written {
-                let sidecar = SidecarFile::beside(&path);
-                if sidecar.exists() {
-                    taken = Some(sidecar.path().to_owned());
-                    continue;
-                }
-            }
-            match create_with_directories(&path) {
-                Ok(storage) => return Ok((storage, path)),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => taken = Some(path),
-                Err(cause) => return Err(SinkError::File { path, cause }),
-            }
-        }
-        let message = if self.template.is_fixed() {
-            "exists and is not overwritten; {time} or {index} in the path makes names that are free"
-        } else {
-            "exists, and so does every other name that the path stands for"
-        };
-        Err(SinkError::File {
-            path: taken.unwrap_or_else(|| self.config.path_template.clone()),
-            cause: io::Error::new(io::ErrorKind::AlreadyExists, message),
-        })
-    }
-
-    fn started(&mut self) -> Result<&mut Take, SinkError> {
-        self.take.as_mut().ok_or_else(not_started)
+    fn started(&mut self) -> Result<&mut Session, SinkError> {
+        self.session.as_mut().ok_or_else(not_started)
     }
 }
 
 fn not_started() -> SinkError {
     SinkError::Fatal("a recorder that was not started".into())
-}
-
-fn create_with_directories(path: &Path) -> io::Result<FileStorage> {
-    match (FileStorage::create_new(path), path.parent()) {
-        (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(parent)?;
-            FileStorage::create_new(path)
-        }
-        (created, _) => created,
-    }
 }
 
 impl std::fmt::Debug for Recorder {
@@ -153,10 +90,13 @@ impl std::fmt::Debug for Recorder {
 
 impl Sink for Recorder {
     fn start(&mut self, start: &SinkStart) -> Result<(), SinkError> {
-        if let Some(take) = &self.take {
-            return Err(SinkError::Fatal(format!("{} is still being recorded", take.path().display())));
+        if let Some(session) = self.session.as_ref().filter(|session| !session.has_ended()) {
+            let path = session.path().map(|path| path.display().to_string()).unwrap_or_default();
+            return Err(SinkError::Fatal(format!("{path} is still being recorded")));
         }
-        self.take = Some(self.begin(start)?);
+        // The old one's journal is closed before the new one opens it.
+        self.session = None;
+        self.session = Some(Session::begin(&self.config, start)?);
         Ok(())
     }
 
@@ -173,6 +113,22 @@ impl Sink for Recorder {
     }
 
     fn finish(&mut self) -> Result<SinkReport, SinkError> {
-        self.take.take().ok_or_else(not_started)?.finish()
+        let session = self.started()?;
+        if session.has_ended() {
+            return Err(not_started());
+        }
+        session.finish()
+    }
+
+    fn command(&mut self, command: &SinkCommand) -> Result<(), SinkError> {
+        self.started()?.command(command)
+    }
+
+    fn take_back_frames(&mut self) -> u64 {
+        self.session.as_mut().map_or(0, Session::take_lost_frames)
+    }
+
+    fn take_report(&mut self) -> Option<SinkReport> {
+        self.session.as_mut().and_then(Session::take_report)
     }
 }

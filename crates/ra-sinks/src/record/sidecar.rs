@@ -7,10 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ra_core::{Gap, GapReason, Level, SinkStart};
+use ra_core::{Gap, GapReason, Level, Metadata, SinkStart};
 use serde::Serialize;
 
-use super::{config::SampleFormat, gap_log::GapLog};
+use super::{
+    gap_log::GapLog,
+    series::{BegunBy, EndedBy, EndedFile, PlaceInSeries},
+    silence::SilenceLog,
+};
 
 /// The layout of the file; docs and scripts rely on it.
 const SCHEMA: u32 = 1;
@@ -34,7 +38,19 @@ pub(crate) enum RecordingState {
 pub(crate) struct SidecarReport<'a> {
     pub(crate) start: &'a SinkStart,
     pub(crate) recording: &'a Path,
-    pub(crate) format: SampleFormat,
+    /// How samples are kept: `f32`, `s24`, `s16`, or the codec's name.
+    pub(crate) format: &'a str,
+    pub(crate) series: &'a PlaceInSeries,
+    pub(crate) begun_by: BegunBy,
+    pub(crate) ended_by: Option<EndedBy>,
+    /// The file that goes on where it ends.
+    pub(crate) next: Option<&'a Path>,
+    /// Frames at its beginning that were heard before it was told to begin.
+    pub(crate) pre_roll_frames: u64,
+    /// Which channels of the bus it holds, from 1; none: all.
+    pub(crate) channels_of_bus: &'a [u16],
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) silence: Option<&'a SilenceLog>,
     pub(crate) state: RecordingState,
     pub(crate) reason: Option<&'a str>,
     /// Frames that the recording's header describes.
@@ -52,10 +68,19 @@ struct Document<'a> {
     schema: u32,
     name: &'a str,
     file: String,
-    format: &'static str,
+    format: &'a str,
     sample_rate: u32,
     channels: u16,
+    /// Left out where it holds all.
+    #[serde(skip_serializing_if = "<[u16]>::is_empty")]
+    channels_of_bus: &'a [u16],
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    metadata: &'a Metadata,
     start: Start,
+    begun_by: BegunBy,
+    ended_by: Option<EndedBy>,
+    pre_roll_frames: u64,
+    series: SeriesEntry<'a>,
     state: RecordingState,
     reason: Option<&'a str>,
     frames: u64,
@@ -67,6 +92,34 @@ struct Document<'a> {
     gap_frames: u64,
     gaps_omitted: u64,
     gaps: Vec<GapEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silence: Option<SilenceEntry>,
+}
+
+#[derive(Serialize)]
+struct SeriesEntry<'a> {
+    number: u64,
+    first_position: u64,
+    next: Option<String>,
+    previous_omitted: u64,
+    previous: &'a [EndedFile],
+}
+
+#[derive(Serialize)]
+struct SilenceEntry {
+    below_dbfs: f32,
+    at_least_s: f64,
+    span_count: u64,
+    silent_frames: u64,
+    spans_omitted: u64,
+    spans: Vec<SpanEntry>,
+}
+
+#[derive(Serialize)]
+struct SpanEntry {
+    at_frame: u64,
+    in_file_frame: u64,
+    n_frames: u64,
 }
 
 #[derive(Serialize)]
@@ -94,13 +147,45 @@ impl SidecarReport<'_> {
             n_frames: gap.n_frames,
             reason: gap.reason,
         };
+        let next_to = |next: &Path| {
+            let name = if next.parent() == self.recording.parent() { next.file_name() } else { None };
+            name.unwrap_or(next.as_os_str()).to_string_lossy().into_owned()
+        };
+        let silence = self.silence.map(|log| SilenceEntry {
+            below_dbfs: log.rule().below_dbfs,
+            at_least_s: log.rule().at_least.as_secs_f64(),
+            span_count: log.n_spans(),
+            silent_frames: log.n_frames(),
+            spans_omitted: log.n_omitted(),
+            spans: log
+                .iter()
+                .map(|span| SpanEntry {
+                    at_frame: span.at_frame.0,
+                    in_file_frame: span.at_frame.frames_since(start.position),
+                    n_frames: span.n_frames,
+                })
+                .collect(),
+        });
         Document {
             schema: SCHEMA,
             name: &start.name,
             file: self.recording.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            format: self.format.name(),
+            format: self.format,
             sample_rate: start.spec.sample_rate.hz(),
             channels: start.spec.channels.as_u16(),
+            channels_of_bus: self.channels_of_bus,
+            metadata: self.metadata,
+            begun_by: self.begun_by,
+            ended_by: self.ended_by,
+            pre_roll_frames: self.pre_roll_frames,
+            series: SeriesEntry {
+                number: self.series.number,
+                first_position: self.series.first_position.0,
+                next: self.next.map(next_to),
+                previous_omitted: self.series.number - 1 - self.series.previous.len() as u64,
+                previous: &self.series.previous,
+            },
+            silence,
             start: Start {
                 position: start.position.0,
                 unix_ns: start.unix_ns,

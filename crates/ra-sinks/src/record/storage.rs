@@ -2,6 +2,8 @@
 
 use std::{fs::File, io, path::Path};
 
+use super::storage_tap::{StorageCall, Tapped};
+
 /// A file as the containers see it. Tests put a failing one in its place.
 pub(crate) trait Storage: Send {
     /// Writes some of `bytes` at `offset`, at least one, and returns how many.
@@ -38,32 +40,43 @@ pub(crate) fn write_all_at(storage: &mut dyn Storage, offset: u64, bytes: &[u8])
 #[derive(Debug)]
 pub(crate) struct FileStorage {
     file: File,
+    tapped: Tapped,
 }
 
 impl FileStorage {
     /// Creates the file; [`io::ErrorKind::AlreadyExists`] where the name is taken.
     pub(crate) fn create_new(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: File::options().write(true).create_new(true).open(path)? })
+        let tapped = Tapped::of(path);
+        let create = || File::options().write(true).create_new(true).open(path);
+        let file = tapped.call(StorageCall::Create, create, |_| StorageCall::Create)?;
+        Ok(Self { file, tapped })
     }
 }
 
-impl Storage for FileStorage {
-    #[cfg(unix)]
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::write_at(&self.file, bytes, offset)
-    }
+#[cfg(unix)]
+fn write_file_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
 
-    #[cfg(windows)]
+#[cfg(windows)]
+fn write_file_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
+}
+
+impl Storage for FileStorage {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_write(&self.file, bytes, offset)
+        let write = || write_file_at(&self.file, offset, bytes);
+        self.tapped
+            .call(StorageCall::Write { offset, bytes }, write, |&n| StorageCall::Write { offset, bytes: &bytes[..n] })
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        let call = StorageCall::SetLen { len };
+        self.tapped.call(call, || self.file.set_len(len), |()| call)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.tapped.call(StorageCall::Sync, || self.file.sync_data(), |()| StorageCall::Sync)
     }
 
     /// On Unix a removed file takes writes for ever and nobody ever sees them.
@@ -87,7 +100,8 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     if let Some(parent) = path.parent() {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        File::open(parent)?.sync_all()?;
+        let call = StorageCall::SyncDirectory;
+        Tapped::of(path).call(call, || File::open(parent)?.sync_all(), |()| call)?;
     }
     #[cfg(not(unix))]
     let _: &Path = path;

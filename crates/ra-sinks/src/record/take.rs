@@ -1,29 +1,48 @@
-//! One recording from its first frame to its end: keeps the file as long as the time it covers. Opens no file.
+//! One file from its first frame to its end: keeps it as long as the time it covers. Opens no file.
 //!
 //! Two places on the mix timeline tell everything: `accounted_end`, up to which it is known what happened, and the end of
 //! what the container has taken. What lies between them was lost or refused, is in the log already, and becomes silence
 //! as soon as the container takes it.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use ra_core::{Block, FramePosition, Gap, GapReason, SinkError, SinkReport, SinkStart};
+use ra_core::{Block, FramePosition, Gap, GapReason, Metadata, SinkError, SinkStart};
 
 use super::{
-    config::{RecorderConfig, SampleFormat, SyncRhythm},
+    config::{RecorderConfig, SyncRhythm},
     container::{Container, Durability},
     gap_log::{GapLog, Pushed},
     levels::Levels,
+    series::{BegunBy, EndedBy, PlaceInSeries},
     sidecar::{RecordingState, SidecarFile, SidecarReport},
+    silence::SilenceLog,
 };
 
 /// How much audio passes between two sidecars that differ in levels and length only. A gap is written at the next flush.
 const SIDECAR_INTERVAL_MS: f64 = 10_000.0;
 
+/// What a take begins with.
+pub(crate) struct TakeParts {
+    /// Of this file's first frame.
+    pub(crate) start: SinkStart,
+    pub(crate) path: PathBuf,
+    pub(crate) container: Box<dyn Container>,
+    pub(crate) sidecar: Option<SidecarFile>,
+    /// How samples are kept, for the sidecar.
+    pub(crate) format: &'static str,
+    pub(crate) series: PlaceInSeries,
+    pub(crate) begun_by: BegunBy,
+    pub(crate) pre_roll_frames: u64,
+    pub(crate) metadata: Metadata,
+}
+
 /// A recording under way.
 pub(crate) struct Take {
     start: SinkStart,
     path: PathBuf,
-    format: SampleFormat,
     container: Box<dyn Container>,
     accounted_end: FramePosition,
     gaps: GapLog,
@@ -43,35 +62,63 @@ struct Rhythm {
     last_sync: u64,
 }
 
+/// Only what the sidecar says: without one, none of it is kept.
 struct SidecarPart {
     file: SidecarFile,
+    format: &'static str,
     levels: Levels,
+    silence: Option<SilenceLog>,
+    series: PlaceInSeries,
+    begun_by: BegunBy,
+    ended_by: Option<EndedBy>,
+    next: Option<PathBuf>,
+    pre_roll_frames: u64,
+    channels_of_bus: Vec<u16>,
+    metadata: Metadata,
     interval_frames: u64,
     last_written: u64,
     has_news: bool,
 }
 
+/// What a take has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TakeTotals {
+    pub(crate) clipped_samples: u64,
+    pub(crate) n_gaps: u64,
+    pub(crate) gap_frames: u64,
+}
+
+impl std::ops::AddAssign for TakeTotals {
+    fn add_assign(&mut self, other: TakeTotals) {
+        self.clipped_samples += other.clipped_samples;
+        self.n_gaps += other.n_gaps;
+        self.gap_frames += other.gap_frames;
+    }
+}
+
 impl Take {
-    /// Begins a recording into `container`, which is the file at `path`, and writes its first sidecar.
-    pub(crate) fn begin(
-        start: &SinkStart,
-        config: &RecorderConfig,
-        path: PathBuf,
-        container: Box<dyn Container>,
-        sidecar: Option<SidecarFile>,
-    ) -> Result<Self, SinkError> {
+    /// Begins a recording, and writes its first sidecar.
+    pub(crate) fn begin(config: &RecorderConfig, parts: TakeParts) -> Result<Self, SinkError> {
+        let TakeParts { start, path, container, sidecar, format, series, begun_by, pre_roll_frames, metadata } = parts;
         let frames_in = |ms: f64| start.spec.sample_rate.frames_in_ms_ceil(ms) as u64;
         let sidecar = sidecar.map(|file| SidecarPart {
             file,
+            format,
             levels: Levels::new(start.spec),
+            silence: config.silence.map(|rule| SilenceLog::new(rule, start.spec.sample_rate)),
+            series,
+            begun_by,
+            ended_by: None,
+            next: None,
+            pre_roll_frames,
+            channels_of_bus: config.channels.clone(),
+            metadata,
             interval_frames: frames_in(SIDECAR_INTERVAL_MS),
             last_written: 0,
             has_news: false,
         });
         let mut take = Self {
-            start: start.clone(),
             path,
-            format: config.format,
             container,
             accounted_end: start.position,
             gaps: GapLog::default(),
@@ -88,6 +135,7 @@ impl Take {
             sidecar,
             is_failing: false,
             has_ended: false,
+            start,
         };
         if let Err(error) = take.write_sidecar(RecordingState::Recording, None) {
             take.has_ended = true; // the caller takes the files away again
@@ -97,8 +145,62 @@ impl Take {
     }
 
     /// Where the file is.
-    pub(crate) fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The sidecar, where there is one.
+    pub(crate) fn sidecar_path(&self) -> Option<&Path> {
+        self.sidecar.as_ref().map(|sidecar| sidecar.file.path())
+    }
+
+    /// Where it begins.
+    pub(crate) fn begin_position(&self) -> FramePosition {
+        self.start.position
+    }
+
+    /// Up to where it is known what happened: the next block may begin there.
+    pub(crate) fn accounted_end(&self) -> FramePosition {
+        self.accounted_end
+    }
+
+    /// Up to where the file holds everything, whatever becomes of this process.
+    pub(crate) fn published_end(&self) -> FramePosition {
+        self.start.position + self.container.counts().published_frames
+    }
+
+    /// Frames that the container has taken and that the file does not hold yet.
+    pub(crate) fn unpublished_frames(&self) -> u64 {
+        let counts = self.container.counts();
+        counts.taken_frames - counts.published_frames
+    }
+
+    /// Frames of sound before `end` that were taken and that the file does not hold: gaps are none.
+    pub(crate) fn unpublished_sound_frames(&self, end: FramePosition) -> u64 {
+        let (from, to) = (self.published_end(), self.taken_end().min(end));
+        to.frames_since(from).saturating_sub(self.gaps.frames_between(from, to))
+    }
+
+    /// Whether the file could not be got at when that was last tried.
+    pub(crate) const fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+
+    /// What it has come to.
+    pub(crate) fn totals(&self) -> TakeTotals {
+        TakeTotals {
+            clipped_samples: self.clipped_samples,
+            n_gaps: self.gaps.n_gaps(),
+            gap_frames: self.gaps.n_frames(),
+        }
+    }
+
+    /// From now on the sidecar says this.
+    pub(crate) fn set_metadata(&mut self, metadata: &Metadata) {
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.metadata.clone_from(metadata);
+            sidecar.has_news = true;
+        }
     }
 
     /// Takes a block, behind silence for whatever is missing before it.
@@ -131,10 +233,14 @@ impl Take {
                 {
                     // The first frame's own stamp is exact; what was known at the start was the time of opening.
                     self.start.unix_ns = i128::from(block.stamp.capture_ns) + offset_ns;
+                    self.container.set_origin(&self.start);
                 }
                 self.clipped_samples += clipped;
                 if let Some(sidecar) = &mut self.sidecar {
                     sidecar.levels.add(block.samples);
+                    if let Some(silence) = &mut sidecar.silence {
+                        silence.add(position, self.start.spec.channels.get(), block.samples);
+                    }
                 }
                 self.publish_if_due();
                 Ok(())
@@ -171,17 +277,34 @@ impl Take {
         published.and(noted)
     }
 
-    /// Ends the recording.
-    pub(crate) fn finish(mut self) -> Result<SinkReport, SinkError> {
-        self.end(RecordingState::Finished)?;
-        let mut notes = Vec::new();
-        if self.clipped_samples > 0 {
-            notes.push(format!("{} samples clipped", self.clipped_samples));
+    /// Ends the recording; `next` goes on behind it.
+    ///
+    /// # Errors
+    /// [`SinkError::Tail`] where the end could not be written.
+    pub(crate) fn finish(mut self, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
+        self.note_end(by, next);
+        self.end(RecordingState::Finished)
+    }
+
+    /// Leaves the file as it is: it can't be written any more, and `next` goes on where what it holds ends. What its
+    /// container still kept is dropped.
+    /// Returns what it has come to.
+    pub(crate) fn leave(mut self, reason: &str, next: &Path) -> TakeTotals {
+        self.has_ended = true;
+        self.note_end(EndedBy::Failover, Some(next));
+        self.accounted_end = self.published_end();
+        self.gaps.cut_at(self.accounted_end);
+        if let Err(error) = self.write_sidecar(RecordingState::Failed, Some(reason)) {
+            log::warn!("{}: {error}", self.start.name);
         }
-        if self.gaps.n_gaps() > 0 {
-            notes.push(format!("{} gaps, {} frames of silence", self.gaps.n_gaps(), self.gaps.n_frames()));
+        self.totals()
+    }
+
+    fn note_end(&mut self, by: EndedBy, next: Option<&Path>) {
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.ended_by = Some(by);
+            sidecar.next = next.map(Path::to_owned);
         }
-        Ok(SinkReport { files: vec![self.path.clone()], notes })
     }
 
     fn end(&mut self, state: RecordingState) -> Result<(), SinkError> {
@@ -202,10 +325,9 @@ impl Take {
                 if let Err(error) = self.write_sidecar(RecordingState::Failed, Some(&message)) {
                     log::error!("{}: {error}", self.start.name);
                 }
-                let counts = self.container.counts();
                 Err(SinkError::Tail {
                     path: self.path.clone(),
-                    lost_frames: counts.taken_frames - counts.published_frames,
+                    lost_frames: self.unpublished_sound_frames(self.taken_end()),
                     cause: io::Error::new(cause.kind(), message),
                 })
             }
@@ -218,7 +340,7 @@ impl Take {
     }
 
     fn missing_tail_frames(&self) -> u64 {
-        self.accounted_end.frames_since(self.start.position + self.container.counts().published_frames)
+        self.accounted_end.frames_since(self.published_end())
     }
 
     /// Notes that everything from where the account ends up to `end` is missing.
@@ -231,12 +353,15 @@ impl Take {
     }
 
     fn log_gap(&mut self, gap: Gap) {
+        let Gap { at_frame, n_frames, reason } = gap;
         if self.gaps.push(gap) == Pushed::Added {
-            let Gap { at_frame, n_frames, reason } = gap;
             log::warn!("{}: gap of {n_frames} frames at frame {}: {reason}", self.start.name, at_frame.0);
         }
         if let Some(sidecar) = &mut self.sidecar {
             sidecar.has_news = true;
+            if let Some(silence) = &mut sidecar.silence {
+                silence.add_gap(at_frame, n_frames);
+            }
         }
     }
 
@@ -296,7 +421,15 @@ impl Take {
         let report = SidecarReport {
             start: &self.start,
             recording: &self.path,
-            format: self.format,
+            format: sidecar.format,
+            series: &sidecar.series,
+            begun_by: sidecar.begun_by,
+            ended_by: sidecar.ended_by,
+            next: sidecar.next.as_deref(),
+            pre_roll_frames: sidecar.pre_roll_frames,
+            channels_of_bus: &sidecar.channels_of_bus,
+            metadata: &sidecar.metadata,
+            silence: sidecar.silence.as_ref(),
             state,
             reason,
             frames: counts.published_frames,

@@ -1,12 +1,13 @@
 //! The bytes in front of a WAV file's samples, for any length. Writes nothing anywhere.
 //!
 //! Layout: `RIFF` or `RF64`, then a 28-byte chunk that is `JUNK` while sizes fit in 32 bits and `ds64` afterwards (EBU
-//! Tech 3306, "RF64: an extended file format for audio", the section on achieving compatibility by a JUNK chunk), `fmt `,
-//! `fact` but for plain PCM, `data`. The header's length never changes, so the change to RF64 happens in place.
+//! Tech 3306, "RF64: an extended file format for audio", the section on achieving compatibility by a JUNK chunk), `bext`
+//! where the beginning is to be told, `fmt `, `fact` but for plain PCM, `data`. The header's length never changes, so the
+//! change to RF64 happens in place.
 
-use ra_core::StreamSpec;
+use ra_core::{SinkStart, StreamSpec};
 
-use super::config::SampleFormat;
+use super::{bext, config::SampleFormat};
 
 /// `WAVE_FORMAT_PCM` of Microsoft's mmreg.h.
 const FORMAT_PCM: u16 = 0x0001;
@@ -32,16 +33,28 @@ pub(crate) enum Pad {
 }
 
 /// What a header depends on besides the length.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WavHeader {
     spec: StreamSpec,
     format: SampleFormat,
+    /// A whole chunk, or nothing.
+    bext: Vec<u8>,
 }
 
 impl WavHeader {
-    /// The header for samples of `format` at `spec`.
+    /// The header for samples of `format` at `spec`. Says nothing of the beginning.
     pub(crate) const fn new(spec: StreamSpec, format: SampleFormat) -> Self {
-        Self { spec, format }
+        Self { spec, format, bext: Vec::new() }
+    }
+
+    /// Tells the beginning in a `bext` chunk.
+    pub(crate) fn set_origin(&mut self, start: &SinkStart) {
+        self.bext = bext::encode(start);
+    }
+
+    /// Whether the beginning is told.
+    pub(crate) const fn has_origin(&self) -> bool {
+        !self.bext.is_empty()
     }
 
     /// Bytes of one frame.
@@ -57,10 +70,11 @@ impl WavHeader {
     /// The header of a file that holds `n_frames` frames.
     pub(crate) fn encode(&self, n_frames: u64, pad: Pad) -> Vec<u8> {
         let data_bytes = n_frames * self.frame_bytes();
-        let mut out = Vec::with_capacity(128);
+        let mut out = Vec::with_capacity(128 + self.bext.len());
         out.extend(b"RIFF\0\0\0\0WAVEJUNK");
         out.extend(DS64_BYTES.to_le_bytes());
         out.extend([0; DS64_BYTES as usize]);
+        out.extend(&self.bext);
         self.push_fmt(&mut out);
         // Required behind every format tag but PCM.
         let has_fact = self.format == SampleFormat::F32 || self.is_extensible();

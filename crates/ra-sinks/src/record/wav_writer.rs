@@ -6,12 +6,12 @@
 
 use std::io;
 
-use ra_core::{FramePosition, StreamSpec};
+use ra_core::{FramePosition, SinkStart, StreamSpec};
 use ra_dsp::{BitDepth, Quantiser};
 
 use super::{
     config::SampleFormat,
-    container::{Container, Durability, FrameCounts},
+    container::{Container, ContainerConfig, Durability, FrameCounts, Origin},
     storage::{Storage, write_all_at},
     wav_header::{Pad, WavHeader},
 };
@@ -39,15 +39,34 @@ pub(crate) struct WavWriter {
 }
 
 impl WavWriter {
-    /// Writes the header of an empty file into `storage`. `block_frames` is what an [`append`](Container::append)
-    /// usually brings.
+    /// Writes the header of an empty file into `storage`.
+    pub(crate) fn begin(storage: Box<dyn Storage>, config: &ContainerConfig<'_>) -> io::Result<Self> {
+        let mut header = WavHeader::new(config.start.spec, config.sample_format);
+        if config.origin == Origin::Written {
+            header.set_origin(config.start);
+        }
+        Self::with_header(storage, header, config.start.spec, config.sample_format, config.start.block_frames)
+    }
+
+    /// As [`WavWriter::begin`], without a word of the beginning.
+    #[cfg(test)]
     pub(crate) fn create(
-        mut storage: Box<dyn Storage>,
+        storage: Box<dyn Storage>,
         spec: StreamSpec,
         format: SampleFormat,
         block_frames: usize,
     ) -> io::Result<Self> {
-        let header = WavHeader::new(spec, format);
+        Self::with_header(storage, WavHeader::new(spec, format), spec, format, block_frames)
+    }
+
+    /// `block_frames` is what an [`append`](Container::append) usually brings.
+    fn with_header(
+        mut storage: Box<dyn Storage>,
+        header: WavHeader,
+        spec: StreamSpec,
+        format: SampleFormat,
+        block_frames: usize,
+    ) -> io::Result<Self> {
         write_all_at(storage.as_mut(), 0, &header.encode(0, Pad::Absent)).map_err(|(_, e)| e)?;
         let capacity_bytes = BUFFER_BYTES.max(2 * block_frames * header.frame_bytes() as usize);
         let bits = match format {
@@ -187,6 +206,13 @@ impl Container for WavWriter {
             self.storage.sync()?;
         }
         Ok(())
+    }
+
+    fn set_origin(&mut self, start: &SinkStart) {
+        if self.header.has_origin() {
+            self.header.set_origin(start);
+            self.is_header_in_doubt = true;
+        }
     }
 
     fn close(&mut self, durability: Durability) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Programs that open WAV files and owe us nothing: sox, ffmpeg, libsndfile's tools, and the hound crate.
+//! Programs that open sound files and owe us nothing: sox, ffmpeg, libsndfile's tools, and, for WAV, the hound crate.
 
 use std::{
     path::Path,
@@ -39,6 +39,17 @@ fn find_judges() -> Vec<Judge> {
     [Judge::Sox, Judge::Ffmpeg, Judge::Sndfile, Judge::Hound].into_iter().filter(|&j| present(j)).collect()
 }
 
+/// Those that open files with this extension.
+pub(crate) fn judges_of(extension: &str) -> Vec<Judge> {
+    let refused: &[Judge] = match extension {
+        "wav" => &[],
+        "flac" => &[Judge::Hound],
+        // Debian's sox comes without Opus, and so does libsndfile's MP3 on some systems.
+        _ => &[Judge::Hound, Judge::Sox],
+    };
+    judges().into_iter().filter(|j| !refused.contains(j)).collect()
+}
+
 /// Runs a program that must succeed without a word of complaint.
 fn run(program: &str, args: &[&str]) -> Output {
     let output = Command::new(program).args(args).output().unwrap();
@@ -58,6 +69,15 @@ fn number(text: &str) -> u64 {
     text.trim().parse().unwrap_or_else(|_| panic!("expected a number, got {text:?}"))
 }
 
+fn extension_of(path: &Path) -> &str {
+    path.extension().unwrap().to_str().unwrap()
+}
+
+fn count_channels(path: &Path) -> u64 {
+    let args = ["-v", "error", "-show_entries", "stream=channels", "-of", "csv=p=0", path.to_str().unwrap()];
+    number(&String::from_utf8(run("ffprobe", &args).stdout).unwrap())
+}
+
 impl Judge {
     /// How many frames it finds by the header.
     pub(crate) fn count_frames(self, path: &Path) -> u64 {
@@ -65,6 +85,10 @@ impl Judge {
         let text = |output: Output| String::from_utf8(output.stdout).unwrap();
         match self {
             Judge::Sox => number(&text(run("soxi", &["-s", file]))),
+            // What it says of a file of pages is the last page's place, with what is cut off at the beginning.
+            Judge::Ffmpeg if !["wav", "flac"].contains(&extension_of(path)) => {
+                self.decode(path).len() as u64 / count_channels(path)
+            }
             Judge::Ffmpeg => {
                 let args = ["-v", "error", "-show_entries", "stream=duration_ts", "-of", "csv=p=0", file];
                 match text(run("ffprobe", &args)).trim() {
@@ -75,7 +99,18 @@ impl Judge {
             Judge::Sndfile => {
                 let info = text(run("sndfile-info", &[file]));
                 let line = info.lines().find_map(|l| l.strip_prefix("Frames")).unwrap_or_else(|| panic!("{info}"));
-                number(line.trim_start_matches([' ', ':']))
+                match line.trim_start_matches([' ', ':']) {
+                    // A FLAC file without a sound in it, for which the format has no other word; an Ogg file with a torn
+                    // page at its end.
+                    "unknown" => {
+                        let copy = path.with_extension("unknown.wav");
+                        run("sndfile-convert", &["-pcm32", file, copy.to_str().unwrap()]);
+                        let n_frames = Judge::Hound.count_frames(&copy);
+                        std::fs::remove_file(copy).unwrap();
+                        n_frames
+                    }
+                    n => number(n),
+                }
             }
             Judge::Hound => hound::WavReader::open(path).unwrap().duration().into(),
         }
@@ -96,8 +131,11 @@ impl Judge {
             Judge::Sndfile => {
                 let copy = path.with_extension("sndfile.wav");
                 // From whole numbers to floats it would change the level.
-                let format = hound::WavReader::open(path).unwrap().spec().sample_format;
-                let encoding = if format == hound::SampleFormat::Float { "-float32" } else { "-pcm32" };
+                let is_float = match extension_of(path) {
+                    "wav" => hound::WavReader::open(path).unwrap().spec().sample_format == hound::SampleFormat::Float,
+                    extension => extension != "flac",
+                };
+                let encoding = if is_float { "-float32" } else { "-pcm32" };
                 run("sndfile-convert", &[encoding, file, copy.to_str().unwrap()]);
                 let samples = Judge::Hound.decode(&copy);
                 std::fs::remove_file(copy).unwrap();
@@ -122,7 +160,7 @@ impl Judge {
     /// As [`Judge::decode`], of a copy elsewhere: where the file is there may be no room for what a judge writes.
     pub(crate) fn decode_outside(self, path: &Path) -> Vec<f32> {
         let dir = tempfile::tempdir().unwrap();
-        let copy = dir.path().join("copy.wav");
+        let copy = dir.path().join("copy").with_extension(extension_of(path));
         std::fs::copy(path, &copy).unwrap();
         self.decode(&copy)
     }

@@ -2,11 +2,17 @@
 #![cfg(feature = "record")]
 #![allow(clippy::unwrap_used, reason = "a test may panic, and its helpers with it")]
 
+#[cfg(all(feature = "flac", feature = "opus"))]
+mod encoded;
+mod failover;
 mod formats;
 mod full_disk;
 mod judges;
 mod kill;
 mod names;
+mod pause;
+mod retention;
 mod rf64;
 mod sidecar;
 mod signal;
+mod split;

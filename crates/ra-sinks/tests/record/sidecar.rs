@@ -1,9 +1,9 @@
 //! `FILE.json`: its words, when it is renewed, and that it never grows without bound.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use ra_core::{GapReason, Sink};
-use ra_sinks::{RecorderConfig, SampleFormat, Sidecar};
+use ra_sinks::{RecorderConfig, SampleFormat, Sidecar, SilenceRule};
 use serde_json::{Value, json};
 
 use crate::signal::Driver;
@@ -40,6 +40,10 @@ fn it_says_when_it_began_what_is_missing_and_how_loud_it_is() {
             "sample_rate": 48000,
             "channels": 2,
             "start": { "position": 0, "unix_ns": 1795256130000000000u64, "time": "2026-11-21T10:15:30Z" },
+            "begun_by": "start",
+            "ended_by": "stop",
+            "pre_roll_frames": 0,
+            "series": { "number": 1, "first_position": 0, "next": null, "previous_omitted": 0, "previous": [] },
             "state": "finished",
             "reason": null,
             "frames": 1920,
@@ -112,4 +116,28 @@ fn without_one_there_is_one_file() {
     driver.write(100).unwrap();
     driver.finish();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn silence_is_listed_where_somebody_wants_to_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let silence = Some(SilenceRule { below_dbfs: -60.0, at_least: Duration::from_millis(100) });
+    let mut driver = Driver::start(RecorderConfig { silence, ..RecorderConfig::new(dir.path().join("{name}.wav")) }, 1);
+    let path = driver.path();
+    driver.write_samples(&[0.5; 1000]).unwrap();
+    driver.write_samples(&[0.0009; 5000]).unwrap();
+    driver.gap(3000, GapReason::Lagged);
+    driver.write_samples(&[0.0011; 100]).unwrap();
+    driver.write_samples(&[0.0; 4799]).unwrap();
+    driver.write_samples(&[0.5; 1]).unwrap();
+    driver.finish();
+    let expected = json!({
+        "below_dbfs": -60.0,
+        "at_least_s": 0.1,
+        "span_count": 1,
+        "silent_frames": 8000,
+        "spans_omitted": 0,
+        "spans": [ { "at_frame": 1000, "in_file_frame": 1000, "n_frames": 8000 } ],
+    });
+    assert_eq!(sidecar_of(&path)["silence"], expected);
 }

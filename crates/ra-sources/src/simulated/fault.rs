@@ -8,13 +8,41 @@ use crate::PacedConfig;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The device is away: nothing is captured, and what was captured and not yet delivered is lost. Its clock runs on
-    /// through it. A break is marked before the first delivery behind it.
+    /// The device is away, and nobody says so: nothing is captured, and what was captured and not yet delivered is lost. Its
+    /// clock runs on through it. It can't be opened meanwhile. Where it is still open when it is back, it goes on by itself,
+    /// and a break is marked before the first delivery behind it.
     Unplug {
         /// When it goes.
         at_s: f64,
         /// How long it is away.
         for_s: f64,
+    },
+    /// The device goes, and the system says so: it delivers nothing until it is started again, and can't be before it is
+    /// back. What was captured and not yet delivered is lost.
+    Loss {
+        /// When it goes.
+        at_s: f64,
+        /// How long it is away.
+        for_s: f64,
+        /// The nominal rate at which it comes back, where that is another one.
+        sample_rate: Option<SampleRate>,
+    },
+    /// Calls that open or close the device in this time return at its end. Whoever calls has to ask how long that is:
+    /// [`SimulatedDeviceHandle::hangs_until_ns`](crate::SimulatedDeviceHandle::hangs_until_ns).
+    Hang {
+        /// From when on.
+        at_s: f64,
+        /// How long.
+        for_s: f64,
+    },
+    /// The system reports errors, whatever the device delivers: as many events as are asked for, and so many errors.
+    Storm {
+        /// From when on.
+        at_s: f64,
+        /// How long.
+        for_s: f64,
+        /// Errors a second.
+        per_s: f64,
     },
     /// Nothing is delivered, but captured all the same: the backlog comes in one burst at the end, with true stamps.
     Stall {
@@ -96,7 +124,19 @@ impl Fault {
             Fault::Lose { n_frames, .. } if !(1..=Self::MAX_LOST_FRAMES).contains(&n_frames) => {
                 fault("n_frames", format!("{n_frames}, expected 1 to {}", Self::MAX_LOST_FRAMES))
             }
+            Fault::Storm { per_s, .. } if !(1.0..=1e9).contains(&per_s) => {
+                fault("per_s", format!("{per_s}, expected 1 to 1000000000"))
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// The rate that the device has from this fault on, where it changes it.
+    pub fn new_rate(&self) -> Option<SampleRate> {
+        match *self {
+            Fault::Format { sample_rate, .. } => Some(sample_rate),
+            Fault::Loss { sample_rate, .. } => sample_rate,
+            _ => None,
         }
     }
 
@@ -104,6 +144,9 @@ impl Fault {
     fn at_and_for_s(&self) -> (f64, f64) {
         match *self {
             Fault::Unplug { at_s, for_s }
+            | Fault::Loss { at_s, for_s, .. }
+            | Fault::Hang { at_s, for_s }
+            | Fault::Storm { at_s, for_s, .. }
             | Fault::Stall { at_s, for_s }
             | Fault::Burst { at_s, for_s }
             | Fault::BackwardsStamp { at_s, for_s }

@@ -17,13 +17,15 @@ pub(super) enum Step {
     Deliver(Period),
     /// The device flips its rate and stops.
     Format { due_ns: u64, sample_rate: SampleRate },
+    /// The device goes and says so; it comes back at this rate, where that is another one.
+    Gone { due_ns: u64, sample_rate: Option<SampleRate> },
 }
 
 impl Step {
     pub(super) fn due_ns(&self) -> u64 {
         match self {
             Step::Deliver(period) => period.due_ns,
-            Step::Format { due_ns, .. } => *due_ns,
+            Step::Format { due_ns, .. } | Step::Gone { due_ns, .. } => *due_ns,
         }
     }
 }
@@ -54,6 +56,7 @@ pub(super) struct Schedule {
     periods: VecDeque<(u64, u32)>,
     losses: VecDeque<(u64, u64)>,
     formats: Formats,
+    departures: VecDeque<(u64, Option<SampleRate>)>,
     start_ns: u64,
     origin_ns: u64,
     /// The second delivery of a pair.
@@ -116,6 +119,10 @@ impl Schedule {
                 Fault::Format { at_s, sample_rate } => Some((at_ns(at_s), sample_rate)),
                 _ => None,
             })),
+            departures: sorted(faults.iter().filter_map(|fault| match *fault {
+                Fault::Loss { at_s, sample_rate, .. } => Some((at_ns(at_s), sample_rate)),
+                _ => None,
+            })),
             start_ns,
             origin_ns,
             held: None,
@@ -124,6 +131,7 @@ impl Schedule {
             last_stamp_ns: None,
             rate,
         };
+        schedule.departures.retain(|&(at_ns, _)| at_ns >= start_ns);
         if start_ns > origin_ns {
             schedule.losses.retain(|&(at_ns, _)| at_ns > start_ns);
             schedule.formats.retain(|&(at_ns, _)| at_ns > start_ns);
@@ -149,6 +157,14 @@ impl Schedule {
             let flip = flip.filter(|&(at_ns, _)| delivery.due_ns >= at_ns);
             let unplug = self.unplugs.at_or_after_ns(self.monotonic_ns(delivery.captured));
             let unplug = unplug.filter(|window| delivery.due_ns >= window.from_ns);
+            // What comes first of all of these. Nothing comes behind a departure: it needs no place in a row.
+            let first_ns = flip.map_or(u64::MAX, |flip| flip.0).min(unplug.map_or(u64::MAX, |window| window.from_ns));
+            if let Some(&(due_ns, sample_rate)) = self.departures.front()
+                && delivery.due_ns >= due_ns
+                && due_ns <= first_ns
+            {
+                return Step::Gone { due_ns, sample_rate };
+            }
             match (flip, unplug) {
                 (Some((due_ns, sample_rate)), away) if away.is_none_or(|window| due_ns <= window.from_ns) => {
                     self.formats.pop_front();

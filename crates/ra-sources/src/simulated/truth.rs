@@ -50,6 +50,14 @@ impl Truth {
 }
 
 impl Truth {
+    /// When the delivered frames were captured: from the first frame of each part to the end of its last one.
+    pub(super) fn captured(&self) -> Vec<(RoomTime, RoomTime)> {
+        let ends = self.parts.iter().skip(1).map(|part| part.0).chain([self.next_position]);
+        let time = |device_frame| self.clock.frame_time(device_frame, self.rate, self.opened);
+        let parts = self.parts.iter().zip(ends).filter(|(part, end)| *end > part.0);
+        parts.map(|(&(first, device_frame), end)| (time(device_frame), time(device_frame + end - first))).collect()
+    }
+
     /// Whether the frame at `position` has come.
     pub(super) fn is_delivered(&self, position: i64) -> bool {
         position < self.next_position as i64
@@ -91,6 +99,13 @@ mod tests {
         for (position, is_near) in [(0, false), (149, false), (150, true), (200, true), (230, true), (231, false)] {
             assert_eq!(truth.is_near_a_loss(position, 30, 50), is_near, "{position}");
         }
+        let captured = truth.captured();
+        let device_s = |frame: f64| 3.0 + frame / (48_000.0 * clock.rate_factor(0.0));
+        for (found, expected) in captured.iter().zip([(0.0, 200.0), (48_200.0, 48_350.0)]) {
+            let (from_s, to_s) = (device_s(expected.0), device_s(expected.1));
+            assert!((found.0.as_s() - from_s).abs() < 1e-9 && (found.1.as_s() - to_s).abs() < 1e-9, "{captured:?}");
+        }
+        assert_eq!(captured.len(), 2);
         assert!(truth.is_delivered(349) && !truth.is_delivered(350));
         near(1_000, 0.0, 49_000.0); // not delivered yet: where it will be
     }

@@ -1,6 +1,7 @@
 //! Clocked sources in the mixer's step: where their sound stands, and what becomes of it when they fail to deliver.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use assert_no_alloc::assert_no_alloc;
 use parking_lot::Mutex;
@@ -63,9 +64,26 @@ impl Device {
         ORIGIN_NS as f64 + end_s * 1e9 <= now_ns as f64
     }
 
+    /// Goes, with what it has not delivered.
+    fn go(&self, is_gone: &AtomicBool) {
+        is_gone.store(true, Ordering::Relaxed);
+        *self.input.lock() = None;
+    }
+
     fn mark_break(&self) {
         self.input.lock().as_mut().unwrap().mark_break();
     }
+}
+
+/// Adds a device of 48 kHz that can go, and while it is gone can't be opened.
+fn add_fickle(bench: &mut Bench, name: &str, config: SourceConfig) -> (Device, Arc<AtomicBool>) {
+    let input = Arc::new(Mutex::new(None));
+    let source = ByHand::new(spec(48_000, 1), &input);
+    let is_gone = Arc::clone(&source.is_gone);
+    let config = SourceConfig { name: name.to_owned(), ..config };
+    let source = crate::AnySource::clocked(source);
+    bench.tell(|reply| Command::AddSource { config, source, reply }).unwrap();
+    (Device { input, hz: 48_000.0, period_frames: 256, next_frame: 0 }, is_gone)
 }
 
 /// Steps for so many blocks; `deliver` is told the number of the block. Returns the sound of the source.
@@ -151,8 +169,10 @@ fn an_overfull_ring_drops_the_newest_and_the_gap_keeps_its_length() {
     let mut device = Device::new(&mut bench, 48_000);
     let mut reader = bench.subscribe("source:mic");
     let capacity_frames = 48_000 * 7 + 1024;
-    // Nobody mixes for ten seconds; the ring holds seven.
+    // Nobody mixes for ten seconds; the ring holds seven. To the control side it is later than to the mixer, and it has no
+    // reason to think that the device has stopped.
     device.deliver_until(ORIGIN_NS + 10_000_000_000);
+    bench.control_ns = Some(ORIGIN_NS + 10_000_000_000);
     let got = run(&mut bench, &mut reader, 6000, |_, now_ns| device.deliver_until(now_ns));
     let source = stats(&bench);
     let gap = source.gaps[0];
@@ -171,7 +191,8 @@ fn a_break_is_a_gap_of_its_own_length_and_what_follows_is_in_its_place() {
     let mut is_away = false;
     let mut positions = 0;
     let got = run(&mut bench, &mut reader, 3000, |n, now_ns| {
-        if (1000..2000).contains(&n) {
+        // Not for so long that it would be opened anew.
+        if (1000..1600).contains(&n) {
             device.lose_until(now_ns);
             is_away = true;
         } else {
@@ -212,16 +233,18 @@ fn a_removed_clocked_source_leaves_a_balanced_account_and_nothing_queued() {
 #[test]
 fn a_lost_device_is_a_gap_from_its_last_frame_on_and_its_end_does_not_click() {
     let mut bench = Bench::new(config());
-    let mut device = Device::new(&mut bench, 48_000);
+    let (mut device, is_gone) = add_fickle(&mut bench, "mic", SourceConfig::named("mic"));
     let mut reader = bench.subscribe("source:mic");
     let got = run(&mut bench, &mut reader, 400, |n, now_ns| match n {
         0..200 => device.deliver_until(now_ns),
         // The device goes; nobody is told before the ring has run out.
-        200 => *device.input.lock() = None,
+        200 => device.go(&is_gone),
         _ => {}
     });
     let source = stats(&bench);
-    assert_eq!((source.state, source.reason.as_deref()), (SourceState::Lost, Some(UNPLUGGED)));
+    assert_eq!((source.state, source.losses, source.reconnects), (SourceState::Lost, 1, 0));
+    let reason = source.reason.unwrap();
+    assert!(reason.starts_with(UNPLUGGED) && reason.contains("opened again in vain"), "{reason}");
     assert_eq!(source.gaps.len(), 1, "{:?}", source.gaps);
     let gap = source.gaps[0];
     assert!(gap.at_frame.0.abs_diff(device.next_frame + 960) <= 1, "{gap:?}");
@@ -459,7 +482,7 @@ fn a_source_that_is_removed_while_its_device_is_opened_anew_leaves_nothing_queue
     device.input.lock().as_mut().unwrap().push(bench.mixer.next_deadline_ns(), &[0.0; 256]);
     let (reply, _answer) = crossbeam_channel::bounded(1);
     bench.control.handle(Command::RemoveSource { name: "mic".into(), reply });
-    bench.control.complete(Completion::ClockedRestarted { id, source, result });
+    bench.control.complete(Completion::ClockedOpened { id, source, result });
     bench.settle();
     run(&mut bench, &mut reader, 40, |_, _| ());
     let account = bench.account(0);

@@ -1,0 +1,312 @@
+//! The list of files that a recorder has written into a directory, kept there across restarts: `.ra-NAME.files`. One line of
+//! JSON for each event, appended. What can't be read is as if it had not been written: a file that is not in it is nobody's.
+//! Deletes nothing.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{file_identity::FileIdentity, storage::sync_directory_of};
+
+/// The layout of a line.
+const VERSION: u32 = 1;
+
+/// A line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    v: u32,
+    /// Below the journal's directory.
+    file: String,
+    event: Event,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Event {
+    /// It was created.
+    Begun(FileIdentity),
+    /// It is complete.
+    Ended(Ended),
+    /// It is nobody's business any more.
+    Forgotten,
+}
+
+/// A file that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// As it was left.
+    pub(crate) identity: FileIdentity,
+    /// When its last frame was captured.
+    pub(crate) end_unix_ns: i128,
+    /// Its sidecar, as that was left.
+    pub(crate) sidecar: Option<FileIdentity>,
+}
+
+/// A file of the recorder's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnFile {
+    /// Below the journal's directory.
+    pub(crate) file: String,
+    /// `None`: it is being written.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// A journal, locked: no two recorders have one.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    directory: PathBuf,
+    path: PathBuf,
+    /// Open and locked for appending.
+    file: File,
+    /// Of a kill: the file that was written at that moment.
+    n_adopted: u64,
+    /// Oldest first.
+    files: Vec<OwnFile>,
+}
+
+impl Journal {
+    /// Opens the journal of the recorder called `name`, and takes over what a killed one has left behind.
+    ///
+    /// # Errors
+    /// The system's own; [`io::ErrorKind::WouldBlock`] where another recorder has it.
+    pub(crate) fn open(directory: &Path, name: &str) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let path = directory.join(format!(".ra-{name}.files"));
+        let old = open_locked(&path)?;
+        let mut files: Vec<OwnFile> = Vec::new();
+        let mut n_adopted = 0;
+        let mut begun: Vec<(String, FileIdentity)> = Vec::new();
+        for line in BufReader::new(&old).split(b'\n') {
+            // Torn by a power cut, or of another version.
+            let Some(line) = serde_json::from_slice::<Line>(&line?).ok().filter(|line| line.v == VERSION) else {
+                continue;
+            };
+            if !is_below(&line.file) {
+                continue;
+            }
+            files.retain(|own| own.file != line.file);
+            begun.retain(|(file, _)| *file != line.file);
+            match line.event {
+                Event::Begun(identity) => begun.push((line.file, identity)),
+                Event::Ended(ended) => files.push(OwnFile { file: line.file, ended: Some(ended) }),
+                Event::Forgotten => {}
+            }
+        }
+        for (file, identity) in begun {
+            // Nobody has written it since: we have the lock.
+            let path = directory.join(&file);
+            match FileIdentity::of(&path) {
+                Ok(now) if now.is_provably(&identity) => {
+                    n_adopted += 1;
+                    let sidecar = sidecar_of(&path);
+                    files.push(OwnFile {
+                        file,
+                        ended: Some(Ended { identity: now, end_unix_ns: now.written_ns, sidecar }),
+                    });
+                }
+                _ => log::info!("{}: can't be proven to be a recording of {name}; it is never deleted", path.display()),
+            }
+        }
+        let file = rewrite(&path, &files)?;
+        Ok(Self { directory: directory.to_owned(), path, file, n_adopted, files })
+    }
+
+    /// Files that a killed recorder had been writing.
+    pub(crate) const fn n_adopted(&self) -> u64 {
+        self.n_adopted
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that its files are below.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The files, oldest first.
+    pub(crate) fn files(&self) -> &[OwnFile] {
+        &self.files
+    }
+
+    /// A file was created.
+    pub(crate) fn begun(&mut self, path: &Path) -> io::Result<()> {
+        let file = self.name_of(path)?;
+        let identity = FileIdentity::of(path)?;
+        self.files.push(OwnFile { file: file.clone(), ended: None });
+        self.append(file, Event::Begun(identity))
+    }
+
+    /// A file is complete, and its last frame was captured then.
+    pub(crate) fn ended(&mut self, path: &Path, sidecar: Option<&Path>, end_unix_ns: i128) -> io::Result<()> {
+        let file = self.name_of(path)?;
+        let identity = match FileIdentity::of(path) {
+            Ok(identity) => identity,
+            Err(error) => {
+                self.files.retain(|own| own.file != file);
+                return if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+            }
+        };
+        let sidecar = sidecar.and_then(|path| FileIdentity::of(path).ok());
+        let ended = Ended { identity, end_unix_ns, sidecar };
+        match self.files.iter_mut().find(|own| own.file == file) {
+            Some(own) => own.ended = Some(ended),
+            None => self.files.push(OwnFile { file: file.clone(), ended: Some(ended) }),
+        }
+        self.append(file, Event::Ended(ended))
+    }
+
+    /// A file is gone, or somebody else's.
+    pub(crate) fn forget(&mut self, file: &str) -> io::Result<()> {
+        self.files.retain(|own| own.file != file);
+        self.append(file.to_owned(), Event::Forgotten)
+    }
+
+    fn name_of(&self, path: &Path) -> io::Result<String> {
+        let below = path.strip_prefix(&self.directory).ok().and_then(Path::to_str).filter(|file| is_below(file));
+        let no_name = || {
+            let message = format!("{} has no name below {}", path.display(), self.directory.display());
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        };
+        below.map(str::to_owned).ok_or_else(no_name)
+    }
+
+    fn append(&mut self, file: String, event: Event) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&Line { v: VERSION, file, event })?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.file.sync_data()
+    }
+}
+
+/// Whether a name stays below the directory that it is joined to.
+fn is_below(file: &str) -> bool {
+    let path = Path::new(file);
+    !file.is_empty() && path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+}
+
+/// The sidecar beside a recording, as it is now.
+fn sidecar_of(recording: &Path) -> Option<FileIdentity> {
+    let sidecar = super::sidecar::SidecarFile::beside(recording);
+    FileIdentity::of(sidecar.path()).ok()
+}
+
+/// Opens the file, or makes it, and locks it.
+fn open_locked(path: &Path) -> io::Result<File> {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no ordinary file, expected a list of recordings"));
+    }
+    let file = File::options().read(true).append(true).create(true).open(path)?;
+    lock(&file)?;
+    Ok(file)
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            io::Error::new(io::ErrorKind::WouldBlock, "another recorder of that name writes into this directory")
+        }
+        TryLockError::Error(error) => error,
+    })
+}
+
+/// Puts a list of `files` in the old one's place. The old one stays locked until the new one is.
+fn rewrite(path: &Path, files: &[OwnFile]) -> io::Result<File> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    // Of a kill while this was written; ours by its name.
+    if let Err(error) = fs::remove_file(&temporary)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = File::options().append(true).create_new(true).open(&temporary)?;
+    lock(&file)?;
+    let mut text = Vec::new();
+    for own in files {
+        if let Some(ended) = own.ended {
+            serde_json::to_writer(&mut text, &Line { v: VERSION, file: own.file.clone(), event: Event::Ended(ended) })?;
+            text.push(b'\n');
+        }
+    }
+    file.write_all(&text)?;
+    file.sync_data()?;
+    fs::rename(&temporary, path)?;
+    sync_directory_of(path)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(journal: &Journal) -> Vec<&str> {
+        journal.files().iter().map(|own| own.file.as_str()).collect()
+    }
+
+    #[test]
+    fn it_knows_its_files_again_after_a_restart_and_a_kill() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mut journal = Journal::open(dir.path(), "mic").unwrap();
+        for name in ["a.wav", "b.wav", "c.wav", "d.wav"] {
+            fs::write(at(name), name).unwrap();
+            journal.begun(&at(name)).unwrap();
+        }
+        fs::write(at("a.wav.json"), "{}").unwrap();
+        journal.ended(&at("a.wav"), Some(&at("a.wav.json")), 7).unwrap();
+        journal.ended(&at("b.wav"), None, 8).unwrap();
+        journal.forget("b.wav").unwrap();
+        // While it is killed: c.wav goes on to be written, d.wav is replaced by somebody.
+        fs::write(at("c.wav"), "more than before").unwrap();
+        fs::remove_file(at("d.wav")).unwrap();
+        fs::write(at("d.wav"), "foreign").unwrap();
+        let before = journal.files()[0].clone();
+        drop(journal);
+        let torn = fs::read_to_string(at(".ra-mic.files")).unwrap() + "{\"v\":1,\"file\":\"a.wav\",\"event\":\"forg";
+        fs::write(at(".ra-mic.files"), torn).unwrap();
+
+        let journal = Journal::open(dir.path(), "mic").unwrap();
+        let can_prove = FileIdentity::of(&at("c.wav")).unwrap().born_ns.is_some();
+        assert_eq!(names(&journal), if can_prove { vec!["a.wav", "c.wav"] } else { vec!["a.wav"] });
+        assert_eq!(journal.n_adopted(), u64::from(can_prove));
+        assert_eq!(journal.files()[0], before);
+        assert!(before.ended.unwrap().sidecar.is_some());
+    }
+
+    #[test]
+    fn two_recorders_never_have_one_and_the_second_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path(), "mic").unwrap();
+        let error = Journal::open(dir.path(), "mic").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+        assert!(Journal::open(dir.path(), "other").is_ok());
+        drop(journal);
+        assert!(Journal::open(dir.path(), "mic").is_ok());
+    }
+
+    #[test]
+    fn lines_that_lead_elsewhere_are_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = r#"{"node":1,"born_ns":1,"bytes":1,"written_ns":1}"#;
+        let line = |file: &str| {
+            let ended = format!(r#"{{"ended":{{"identity":{identity},"end_unix_ns":1,"sidecar":null}}}}"#);
+            format!("{{\"v\":1,\"file\":{file:?},\"event\":{ended}}}\n")
+        };
+        let text = [line("../x.wav"), line("/etc/passwd"), line("a/../../x"), line(""), line("./a"), line("ok/a.wav")];
+        fs::write(dir.path().join(".ra-mic.files"), text.concat() + "\u{0}\nnull\n[]\n").unwrap();
+        assert_eq!(names(&Journal::open(dir.path(), "mic").unwrap()), ["ok/a.wav"]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/etc/passwd", dir.path().join(".ra-link.files")).unwrap();
+            assert_eq!(Journal::open(dir.path(), "link").unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+    }
+}
