@@ -145,7 +145,7 @@ mod tests {
 
         fn after(&self, path: &Path, call: StorageCall<'_>) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            self.0.lock().unwrap().push(format!("{name} {call:?}"));
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(format!("{name} {call:?}"));
         }
     }
 

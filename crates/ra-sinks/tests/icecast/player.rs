@@ -167,7 +167,7 @@ impl Feed {
             Ok(()) => self.account.delivered_frames += n,
             Err(_) => self.account.dropped_frames += n,
         }
-        if self.position % 4800 == 0 && result.is_ok() {
+        if self.position.is_multiple_of(4800) && result.is_ok() {
             result = self.sink.flush();
         }
         let took = begun.elapsed();
@@ -176,7 +176,7 @@ impl Feed {
         known.account = self.account;
         known.longest_call = known.longest_call.max(took);
         match result {
-            Ok(()) if self.position % 4800 == 0 => known.trouble = None,
+            Ok(()) if self.position.is_multiple_of(4800) => known.trouble = None,
             Ok(()) => {}
             Err(cause) => {
                 assert!(!cause.is_fatal(), "{cause}");

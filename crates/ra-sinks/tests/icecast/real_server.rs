@@ -67,9 +67,13 @@ fn tone_of(stream: &[u8]) -> (f64, f64) {
 }
 
 fn check_tone(stream: &[u8]) {
+    check_tone_at(stream, TONE_DBFS);
+}
+
+fn check_tone_at(stream: &[u8], expected_dbfs: f64) {
     let (hz, dbfs) = tone_of(stream);
     assert!((hz - TONE_HZ).abs() < 0.5, "{hz} Hz");
-    assert!((dbfs - TONE_DBFS).abs() < 0.3, "{dbfs} dBFS");
+    assert!((dbfs - expected_dbfs).abs() < 0.3, "{dbfs} dBFS");
 }
 
 #[test]
@@ -115,7 +119,8 @@ fn what_goes_in_is_heard_in_mp3_and_its_title_is_told_by_url() {
     player.wait_until("titled", |_, counts| counts.metadata_updates == 1);
     player.wait_until("told of", |_, _| is_told(&server, "Sigur Rós - Hoppípolla"));
     let heard = listen(&server, "/live.mp3", 50_000);
-    check_tone(&heard.bytes);
+    // At this bit rate LAME makes room for its own overshoot: it scales by 0.95.
+    check_tone_at(&heard.bytes, TONE_DBFS + 20.0 * 0.95_f64.log10());
     player.command(SinkCommand::SetMetadata(title("日本 & 100 %")));
     player.wait_until("titled", |_, counts| counts.metadata_updates == 2);
     player.wait_until("told of", |_, _| is_told(&server, "Sigur Rós - 日本 & 100 %"));

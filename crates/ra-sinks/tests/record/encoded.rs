@@ -54,7 +54,7 @@ fn a_flac_recording_is_the_sound_bit_for_bit_at_every_moment() {
         let mut n = 0u64;
         let (file, end) = record(config, 1.0, |file, position| {
             n += 1;
-            if n % 41 != 0 {
+            if !n.is_multiple_of(41) {
                 return;
             }
             snapshot(file, &copy, None);
@@ -82,7 +82,7 @@ fn an_opus_recording_is_as_long_as_its_time_at_every_moment() {
         // Quiet: sndfile-convert scales what a lossy codec leaves above full scale.
         let (file, end) = record(config, 0.25, |file, position| {
             n += 1;
-            if n % 41 != 0 {
+            if !n.is_multiple_of(41) {
                 return;
             }
             snapshot(file, &copy, None);
