@@ -44,7 +44,7 @@ use thiserror::Error;
 
 #[cfg(feature = "flac")]
 pub(crate) use flac::{FlacEncoder, FlacStreamInfo};
-#[cfg(feature = "opus")]
+#[cfg(all(feature = "opus", feature = "record"))]
 pub(crate) use opus::OpusEncoder;
 
 /// What the sound is packed into.

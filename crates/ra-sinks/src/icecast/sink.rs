@@ -94,8 +94,8 @@ impl Sink for IcecastSink {
     /// Encodes the block; never waits.
     ///
     /// # Errors
-    /// [`SinkError::Server`] while there is no connection, by the rule [`OnReconnect::Live`]; [`SinkError::Fatal`] where the
-    /// encoder fails.
+    /// [`SinkError::Server`] while there is no connection, by the rule
+    /// [`OnReconnect::Live`](crate::OnReconnect::Live); [`SinkError::Fatal`] where the encoder fails.
     fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
         self.running()?.write(block)
     }
