@@ -42,7 +42,7 @@ use ra_core::{FramePosition, Metadata, StreamSpec};
 use ra_dsp::BitDepth;
 use thiserror::Error;
 
-#[cfg(feature = "flac")]
+#[cfg(all(feature = "flac", feature = "record"))]
 pub(crate) use flac::{FlacEncoder, FlacStreamInfo};
 #[cfg(all(feature = "opus", feature = "record"))]
 pub(crate) use opus::OpusEncoder;
