@@ -224,7 +224,7 @@ pub(crate) fn make_encoder(config: &EncoderConfig, spec: StreamSpec) -> Result<B
         #[cfg(feature = "opus")]
         Codec::Opus => Ok(Box::new(opus::OpusEncoder::new(spec, config.bitrate_kbps)?)),
         #[cfg(feature = "flac")]
-        Codec::Flac => Ok(Box::new(FlacEncoder::new(spec, config.bits)?)),
+        Codec::Flac => Ok(Box::new(flac::FlacEncoder::new(spec, config.bits)?)),
         #[cfg(feature = "flac")]
         Codec::OggFlac => Ok(Box::new(ogg_flac::OggFlacEncoder::new(spec, config.bits)?)),
         #[cfg(feature = "vorbis")]
