@@ -36,6 +36,7 @@ const fn package(name: &'static str, purpose: Purpose, evidence: Evidence, witho
 pub(super) const PACKAGES: &[Package] = &[
     package("pkg-config", Purpose::Build, Evidence::Program("pkg-config"), "sound devices are left out of the build"),
     package("libasound2-dev", Purpose::Build, Evidence::Library("alsa"), "sound devices are left out of the build"),
+    package("cmake", Purpose::Build, Evidence::Program("cmake"), "libopus is built by it: the default build fails"),
     package(
         "alsa-utils",
         Purpose::Demo,
