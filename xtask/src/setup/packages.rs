@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn the_build_needs_little_and_every_name_is_there_once() {
         let build: Vec<&str> = PACKAGES.iter().filter(|p| p.purpose == Purpose::Build).map(|p| p.name).collect();
-        assert_eq!(build, ["pkg-config", "libasound2-dev"]);
+        assert_eq!(build, ["pkg-config", "libasound2-dev", "cmake"]);
         let mut names: Vec<&str> = PACKAGES.iter().map(|p| p.name).collect();
         names.sort_unstable();
         names.dedup();
