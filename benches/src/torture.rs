@@ -4,5 +4,8 @@
 pub mod engine;
 #[cfg(unix)]
 pub mod icecast;
+mod program;
 pub mod queue;
 pub mod recorder;
+
+pub use program::{ended, exit_code, verdict};

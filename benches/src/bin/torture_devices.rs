@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use ra_benches::devices::{DeviceTorture, OwnProcess, TortureFigures, own_process};
+use ra_benches::torture::{exit_code, verdict};
 use ra_benches::{Load, Report, Table};
 
 const USAGE: &str = "usage: torture_devices [--cycles N] [--seed N] [--json FILE]";
@@ -20,24 +21,11 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
-    let asked = match parse(std::env::args().skip(1)) {
-        Ok(Some(asked)) => asked,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("error: {message}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let ended = own_process().and_then(|process| match process {
-        OwnProcess::Done(code) => Ok(code),
-        OwnProcess::Inside(folder) => Ok(if run(&asked, &folder)? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
-    });
-    ended.unwrap_or_else(|cause| {
-        eprintln!("error: {cause:#}");
-        ExitCode::FAILURE
+    exit_code(parse(std::env::args().skip(1)), USAGE, |asked| {
+        Ok(match own_process()? {
+            OwnProcess::Done(code) => code,
+            OwnProcess::Inside(folder) => verdict(run(&asked, &folder)?),
+        })
     })
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use ra_benches::torture::engine::{CountingAllocator, Progress, Storm, StormFigures, Timing};
+use ra_benches::torture::{exit_code, verdict};
 use ra_benches::{Load, Quantiles, Report, Table};
 
 #[global_allocator]
@@ -23,25 +24,7 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
-    let asked = match parse(std::env::args().skip(1)) {
-        Ok(Some(asked)) => asked,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("error: {message}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&asked) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(cause) => {
-            eprintln!("error: {cause:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(parse(std::env::args().skip(1)), USAGE, |asked| run(&asked).map(verdict))
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Asked>, String> {

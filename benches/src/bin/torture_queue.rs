@@ -7,30 +7,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ra_benches::torture::queue::{TortureConfig, torture_queues};
+use ra_benches::torture::{exit_code, verdict};
 use ra_benches::{Load, Report};
 
 const USAGE: &str = "usage: torture_queue [--for SECONDS] [--seed N] [--json FILE]";
 
 fn main() -> ExitCode {
-    let (config, json) = match parse(std::env::args().skip(1)) {
-        Ok(Some(asked)) => asked,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("error: {message}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(&config, json) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(cause) => {
-            eprintln!("error: {cause:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(parse(std::env::args().skip(1)), USAGE, |(config, json)| run(&config, json).map(verdict))
 }
 
 /// Whether nothing was wrong.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use ra_benches::torture::recorder::{RecorderFigures, RecorderTorture, record_until_killed};
+use ra_benches::torture::{ended, exit_code, verdict};
 use ra_benches::{Load, Report, Table};
 
 const USAGE: &str = "usage: torture_recorder [--kills N] [--fulls N] [--splits N] [--power-cuts N] [--cross-4gib] [--seed N] \
@@ -25,32 +26,9 @@ struct Asked {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [VICTIM, dir, kind] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return match record_until_killed(Path::new(dir), kind) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(cause) => failed(&cause),
-        };
+        return ended(record_until_killed(Path::new(dir), kind).map(|()| ExitCode::SUCCESS));
     }
-    let asked = match parse(words.into_iter()) {
-        Ok(Some(asked)) => asked,
-        Ok(None) => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(message) => {
-            eprintln!("error: {message}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(asked) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(cause) => failed(&cause),
-    }
-}
-
-fn failed(cause: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {cause:#}");
-    ExitCode::FAILURE
+    exit_code(parse(words.into_iter()), USAGE, |asked| run(asked).map(verdict))
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Asked>, String> {
