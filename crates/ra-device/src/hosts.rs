@@ -4,25 +4,46 @@
 //! connections in all: whoever made a new one for every look would be shut out within a minute. So those that are not in
 //! use are kept. Two streams never share one: PulseAudio's callbacks come on the connection's own thread, and one stream
 //! must not hold up another.
+//!
+//! cpal's host for JACK is no connection, but what two of them, made for it and closed again, have found out: that takes
+//! 130 ms, and nothing in it changes while the server lives. It is kept for as long as a start takes, which asks first
+//! what a device would be opened as and opens it then.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use cpal::{Host, HostId, traits::HostTrait};
 
-/// The sound system whose connections are kept.
-const KEPT: &str = "pulseaudio";
+/// For how long a connection may be used again, counted from when it was made; `None` for one that is not kept. Asks no
+/// sound system.
+fn kept_for(host: &Host) -> Option<Duration> {
+    match host.id().to_string().as_str() {
+        "pulseaudio" => Some(Duration::MAX),
+        // One that found nothing is of no use: the server may be there in a moment.
+        "jack" => host.default_input_device().or(host.default_output_device()).map(|_| Duration::from_secs(2)),
+        _ => None,
+    }
+}
 
-/// Connections that nobody uses. Locked for a moment at a time, never while a sound system is asked.
-static IDLE: Mutex<Vec<Host>> = Mutex::new(Vec::new());
+/// Connections that nobody uses, and when each was made. Locked for a moment at a time, never while a sound system is
+/// asked.
+static IDLE: Mutex<Vec<(Host, Instant)>> = Mutex::new(Vec::new());
 
-fn idle() -> std::sync::MutexGuard<'static, Vec<Host>> {
+/// One that was used before and is not too old.
+fn idle(wanted: HostId, now: Instant) -> Option<(Host, Instant)> {
     // Nothing that panics is done under the lock.
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+    idle.retain(|(host, made)| kept_for(host).is_some_and(|limit| now.duration_since(*made) <= limit));
+    let index = idle.iter().rposition(|(host, _)| host.id() == wanted)?;
+    Some(idle.swap_remove(index))
 }
 
 /// A connection that is this user's alone until it is dropped.
 pub(crate) struct HostLease {
     host: Option<Host>,
+    made: Instant,
 }
 
 impl HostLease {
@@ -31,16 +52,13 @@ impl HostLease {
     /// # Errors
     /// cpal's, where there is no connection to be had.
     pub(crate) fn take(id: HostId) -> Result<Self, cpal::Error> {
-        if id.to_string() == KEPT {
-            loop {
-                let Some(host) = idle().pop() else { break };
-                // The server may have ended since, and another one may have begun; a dead connection says so at once.
-                if host.devices().is_ok() {
-                    return Ok(Self { host: Some(host) });
-                }
+        while let Some((host, made)) = idle(id, Instant::now()) {
+            // The server may have ended since, and another one may have begun; a dead connection says so at once.
+            if host.devices().is_ok() {
+                return Ok(Self { host: Some(host), made });
             }
         }
-        cpal::host_from_id(id).map(|host| Self { host: Some(host) })
+        cpal::host_from_id(id).map(|host| Self { host: Some(host), made: Instant::now() })
     }
 }
 
@@ -58,8 +76,8 @@ impl std::ops::Deref for HostLease {
 
 impl Drop for HostLease {
     fn drop(&mut self) {
-        if let Some(host) = self.host.take().filter(|host| host.id().to_string() == KEPT) {
-            idle().push(host);
+        if let Some(host) = self.host.take().filter(|host| kept_for(host).is_some()) {
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push((host, self.made));
         }
     }
 }

@@ -190,7 +190,8 @@ fn a_server_that_does_not_answer_costs_half_a_second_and_no_thread() {
             assert!(matches!(error, Some(DeviceError::TimedOut { .. })), "{error:?}");
             assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         }
-        assert_eq!(n_threads(), n_before, "a failed start leaves no thread behind");
+        // One that is ending when its call returns takes a moment more.
+        wait_for("every thread of a failed start to end", || n_threads() <= n_before);
         let n_stopped = count.load(Relaxed);
         server.go_on();
         wait_for("more sound", || count.load(Relaxed) > n_stopped + 4_800);

@@ -74,8 +74,9 @@ fn the_exact_sink_is_found_to_be_exact_and_its_tone_as_loud_as_it_is() {
         let report = run(&config);
         let stream = report.input.as_ref().unwrap();
         let rate = stream.rate.unwrap();
+        // Not by its own uncertainty: a server whose stamps wander evenly for all of 10 s looks like another rate.
         assert!(rate.drift_ppm.abs() < 20.0, "{rate:?}");
-        assert!(rate.drift_ppm.abs() < 4.0 * rate.sigma_ppm.max(1.0), "its own uncertainty holds: {rate:?}");
+        assert!(rate.sigma_ppm > 0.0 && rate.sigma_ppm < 20.0, "{rate:?}");
         assert_eq!((stream.sample_rate, stream.channels, stream.xruns), (50_000, 1, 0));
         // How long its periods are is the server's choice: the player next to us asks for some too.
         let in_callbacks = stream.callbacks.n as f64 * stream.callbacks.frames.p50;
