@@ -15,7 +15,7 @@ use super::{
     splitter::FileCost,
     storage::{FileStorage, sync_directory_of},
     storage_meter::{FileLength, MeteredStorage},
-    take::{Take, TakeParts},
+    take::{About, Take, TakeParts},
     template::{Nth, PathTemplate},
 };
 
@@ -205,16 +205,18 @@ fn begin(
         path: path.to_owned(),
         container,
         sidecar: (config.sidecar == Sidecar::Written).then(|| SidecarFile::beside(path)),
-        format: match format {
-            FileFormat::Wav | FileFormat::Flac => config.format.name(),
-            FileFormat::Opus => "opus",
-            FileFormat::Vorbis => "vorbis",
-            FileFormat::Mp3 => "mp3",
+        about: About {
+            format: match format {
+                FileFormat::Wav | FileFormat::Flac => config.format.name(),
+                FileFormat::Opus => "opus",
+                FileFormat::Vorbis => "vorbis",
+                FileFormat::Mp3 => "mp3",
+            },
+            series,
+            begun_by: file.begun_by,
+            pre_roll_frames: file.pre_roll_frames,
+            metadata: file.metadata.clone(),
         },
-        series,
-        begun_by: file.begun_by,
-        pre_roll_frames: file.pre_roll_frames,
-        metadata: file.metadata.clone(),
     };
     Ok(Opened { take: Take::begin(config, parts)?, place, length, cost })
 }
