@@ -13,7 +13,7 @@ use super::{
     series::{BegunBy, PlaceInSeries, Series},
     sidecar::SidecarFile,
     splitter::FileCost,
-    storage::{FileStorage, sync_directory_of},
+    storage::{FileStorage, Lasting, create_directories, sync_directory_of},
     storage_meter::{FileLength, MeteredStorage},
     take::{About, Take, TakeParts},
     template::{Nth, PathTemplate},
@@ -236,12 +236,12 @@ fn create_file(
     for (n, path) in template.candidates(&start.name, start.unix_ns, nth)? {
         if config.sidecar == Sidecar::Written {
             let sidecar = SidecarFile::beside(&path);
-            if sidecar.exists() {
-                taken = Some(sidecar.path().to_owned());
+            if let Some(path) = sidecar.taken() {
+                taken = Some(path.to_owned());
                 continue;
             }
         }
-        match create_with_directories(&path) {
+        match create_with_directories(&path, config.sync) {
             Ok(storage) => {
                 names.latest = n;
                 return Ok((storage, path));
@@ -261,10 +261,10 @@ fn create_file(
     })
 }
 
-fn create_with_directories(path: &Path) -> io::Result<FileStorage> {
+fn create_with_directories(path: &Path, sync: SyncRhythm) -> io::Result<FileStorage> {
     match (FileStorage::create_new(path), path.parent()) {
         (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(parent)?;
+            create_directories(parent, if sync == SyncRhythm::Never { Lasting::No } else { Lasting::Yes })?;
             FileStorage::create_new(path)
         }
         (created, _) => created,

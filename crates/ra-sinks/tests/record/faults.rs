@@ -108,6 +108,28 @@ fn fail_sync(nth: u64) -> impl FnMut(&Path, StorageCall<'_>) -> io::Result<()> +
     }
 }
 
+/// Without it a power cut takes the whole directory, however often the file is synced.
+#[test]
+fn every_directory_that_is_made_is_made_to_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let synced = Arc::new(Mutex::new(Vec::new()));
+    let rule = {
+        let (synced, dir) = (synced.clone(), dir.path().to_owned());
+        move |path: &Path, call: StorageCall<'_>| {
+            if call == StorageCall::SyncDirectory {
+                synced.lock().unwrap().push(path.strip_prefix(&dir).unwrap().to_owned());
+            }
+            Ok(())
+        }
+    };
+    let _tap = Faults::below(dir.path(), rule);
+    std::fs::create_dir(dir.path().join("a")).unwrap();
+    let driver = Driver::start(RecorderConfig::new(dir.path().join("a/b/{date}/{name}.wav")), 1);
+    drop(driver.finish());
+    let names = ["a/b/20261121", "a/b", "a/b/20261121/take.wav"].map(PathBuf::from);
+    assert_eq!(*synced.lock().unwrap(), names, "the entries of three directories");
+}
+
 /// Linux says once that it could not write, drops what it had, and is content with the next sync.
 #[test]
 fn what_a_failed_sync_leaves_in_doubt_is_written_to_another_file() {
