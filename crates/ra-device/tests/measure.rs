@@ -106,7 +106,8 @@ fn silence_is_no_sound_and_an_output_can_be_measured_too() {
         let config = MeasureConfig { output: output("pulseaudio:exact"), ..MeasureConfig::default() };
         let report = run(&config);
         let rate = report.output.as_ref().unwrap().rate.unwrap();
-        assert!(rate.drift_ppm.abs() < 100.0, "{rate:?}");
+        // On a busy machine it knows little, and says so.
+        assert!(rate.drift_ppm.abs() < f64::max(100.0, 4.0 * rate.sigma_ppm), "{rate:?}");
         assert_eq!(faults(&report.verdict), []);
         assert!(report.levels.is_empty() && report.round_trip.is_none());
 
