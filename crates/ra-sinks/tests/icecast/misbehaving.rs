@@ -148,7 +148,7 @@ fn a_server_that_takes_both_and_then_refuses_both_is_not_hammered() {
         call.answer("HTTP/1.1 400 Bad Request\r\n\r\n");
     });
     let player = Player::start(config(&server.url(), "pa55"));
-    assert!(player.trouble().contains("400: the server does not take PUT: \"Bad Request\""), "{}", player.trouble());
+    assert!(player.trouble().contains("400: the server does not take "), "{}", player.trouble());
     player.play_on(5 * 48_000);
     let lines = server.request_lines();
     // The waits of a server that hangs up at once.
@@ -227,7 +227,7 @@ fn a_flapping_server_does_not_fill_the_log() {
         drop(call.read(1_000));
     });
     let player = Player::start(config(&server.url(), "pa55"));
-    player.wait_until("flapping", |_, counts| counts.losses >= 5);
+    player.wait_until("flapping", |_, counts| counts.losses >= 3);
     let url = server.url();
     let told: Vec<_> = log_book::said()
         .into_iter()
