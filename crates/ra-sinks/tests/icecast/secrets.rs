@@ -50,7 +50,8 @@ fn what_a_server_sends_back_of_the_request_is_not_repeated() {
         // The head of the request, cut in the middle of what is secret.
         |call| {
             let cut = call.request.find(ENCODED).unwrap() + 14;
-            call.answer(&call.request[..cut].to_owned());
+            let head = call.request[..cut].to_owned();
+            call.answer(&head);
         },
         |call| call.answer(&format!("HTTP/1.1 503 {}\r\n\r\n", call.request.replace("\r\n", " "))),
         |call| call.answer(&format!("HTTP/1.1 503 Busy\r\n\r\nYou have said:\r\n{}", call.request)),
