@@ -191,3 +191,27 @@ fn a_server_that_dies_in_the_middle_is_a_loss_in_the_report() {
         assert!(report.input.unwrap().seconds < 30.0);
     });
 }
+
+#[test]
+fn a_device_that_stops_dead_in_the_middle_is_not_good() {
+    with_pulse_server("a_device_that_stops_dead_in_the_middle_is_not_good", &[EXACT], |server| {
+        let _player = play(server, EXACT, |i, _| 0.25 * sine(997.0, i, 50_000));
+        let config = MeasureConfig {
+            input: input("pulseaudio:exact.monitor"),
+            duration: Duration::from_secs(3),
+            ..MeasureConfig::default()
+        };
+        let mut is_stopped = false;
+        let report = measure(&config, &mut |progress| {
+            if progress.elapsed > Duration::from_secs(1) && !is_stopped {
+                server.stop();
+                is_stopped = true;
+            }
+            ControlFlow::Continue(())
+        });
+        server.go_on();
+        let report = report.unwrap();
+        assert_eq!(faults(&report.verdict), [FindingCode::Stalled], "{:?}", report.verdict);
+        assert!(report.input.unwrap().longest_stall_s > 1.5);
+    });
+}
