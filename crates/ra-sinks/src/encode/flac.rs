@@ -1,7 +1,10 @@
 //! FLAC frames of a fixed number of samples, one to a page, with what a STREAMINFO block says of them (RFC 9639). Writes
 //! no file.
 
-use flac_codec::encode::{FlacStreamWriter, Options};
+use flac_codec::{
+    encode::{FlacStreamWriter, Options},
+    stream::Frame,
+};
 use ra_core::{FramePosition, Metadata, StreamSpec};
 use ra_dsp::{BitDepth, Quantiser};
 
@@ -17,6 +20,10 @@ const MAX_FRAME_MS: usize = 50;
 pub(crate) const HEAD_BYTES: usize = 4 + 4 + 34;
 /// A metadata block's length has 24 bits.
 const MAX_BLOCK_BYTES: usize = (1 << 24) - 1;
+
+/// Silence in one piece that is longer than this, in seconds, costs the sum over all samples: it takes a second for each 2000
+/// of silence, and everything else costs next to nothing.
+const MOST_SUMMED_SILENCE_S: u64 = 600;
 
 /// What a STREAMINFO block says besides the format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,8 +50,11 @@ pub(crate) struct FlacEncoder {
     pending: Vec<i32>,
     writer: Option<FlacStreamWriter<SharedBytes>>,
     encoded: SharedBytes,
-    md5: md5::Context,
+    /// `None`: given up.
+    md5: Option<md5::Context>,
     md5_bytes: Vec<u8>,
+    /// Frames of silence that were taken since the last sound.
+    silent_frames: u64,
     /// The smallest and the largest frame of this stream so far, in bytes.
     frame_bytes: Option<(usize, usize)>,
 }
@@ -81,8 +91,9 @@ impl FlacEncoder {
             pending: Vec::with_capacity(2 * block_frames * channels),
             writer: None,
             encoded: SharedBytes::default(),
-            md5: md5::Context::new(),
+            md5: Some(md5::Context::new()),
             md5_bytes: Vec::new(),
+            silent_frames: 0,
             frame_bytes: None,
         })
     }
@@ -108,9 +119,10 @@ impl FlacEncoder {
         out
     }
 
-    /// The MD5 sum of everything encoded since `headers`.
+    /// The MD5 sum of everything encoded since `headers`; zeros, which say that it is not known, where more than ten minutes
+    /// of silence in one piece are among it.
     pub(crate) fn md5(&self) -> [u8; 16] {
-        self.md5.clone().finalize().0
+        self.md5.clone().map_or([0; 16], |md5| md5.finalize().0)
     }
 
     /// Begins a stream without making its headers.
@@ -119,7 +131,8 @@ impl FlacEncoder {
         let options = Options::default().no_padding().fast_channel_correlation(true);
         self.writer = Some(FlacStreamWriter::new(self.encoded.clone(), options));
         self.pending.clear();
-        self.md5 = md5::Context::new();
+        self.md5 = Some(md5::Context::new());
+        self.silent_frames = 0;
         self.frame_bytes = None;
     }
 
@@ -182,18 +195,72 @@ impl FlacEncoder {
         let channels = self.spec.channels.get();
         writer
             .write(self.spec.sample_rate.hz(), channels as u8, self.quantiser.bits.bits(), samples)
-            .map_err(|e| EncodeError::Library { codec: Codec::Flac.name(), message: e.to_string() })?;
+            .map_err(library)?;
         let bytes = self.encoded.take();
-        let (least, most) = self.frame_bytes.unwrap_or((bytes.len(), bytes.len()));
-        self.frame_bytes = Some((least.min(bytes.len()), most.max(bytes.len())));
+        self.note_size(bytes.len());
         self.md5_bytes.clear();
         match self.quantiser.bits {
             BitDepth::S16 => samples.iter().for_each(|s| self.md5_bytes.extend(&s.to_le_bytes()[..2])),
             BitDepth::S24 => samples.iter().for_each(|s| self.md5_bytes.extend(&s.to_le_bytes()[..3])),
         }
-        self.md5.consume(&self.md5_bytes);
+        self.sum();
         pages.push(Page { bytes, n_frames: (samples.len() / channels) as u64 });
         Ok(())
+    }
+
+    fn note_size(&mut self, n_bytes: usize) {
+        let (least, most) = self.frame_bytes.unwrap_or((n_bytes, n_bytes));
+        self.frame_bytes = Some((least.min(n_bytes), most.max(n_bytes)));
+    }
+
+    fn sum(&mut self) {
+        if let Some(md5) = &mut self.md5 {
+            md5.consume(&self.md5_bytes);
+        }
+    }
+
+    /// As [`Encoder::encode_silence`] at a small part of its cost: one frame of silence is encoded, the others are that one
+    /// with their own numbers.
+    pub(crate) fn encode_long_silence(&mut self, n_frames: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        let block_frames = self.block_frames as u64;
+        let n_pending = (self.pending.len() / self.spec.channels.get()) as u64;
+        // What is pending gets its block filled; behind it stands the first frame that is silence alone.
+        let n_first = n_pending.next_multiple_of(block_frames) - n_pending + block_frames;
+        if n_frames <= n_first {
+            return self.encode_silence(n_frames as usize, pages);
+        }
+        self.encode_silence(n_first as usize, pages)?;
+        let n_copies = (n_frames - n_first) / block_frames;
+        self.silent_frames += n_copies * block_frames;
+        self.give_up_long_sum();
+        self.copy_last(n_copies, pages)?;
+        self.encode_silence(((n_frames - n_first) % block_frames) as usize, pages)
+    }
+
+    /// Appends the frame that was encoded last so many times more.
+    fn copy_last(&mut self, n_copies: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        let Some(last) = pages.last() else { return Ok(()) };
+        let (n_bytes, n_frames) = (last.bytes.len(), last.n_frames);
+        let mut frame = Frame::read_subset(&mut last.bytes.as_slice()).map_err(library)?;
+        for _ in 0..n_copies {
+            frame.header.frame_number.0 += 1;
+            let mut bytes = Vec::with_capacity(n_bytes + 1);
+            frame.write_subset(&mut bytes).map_err(library)?;
+            // The library numbers its frames by itself: it counts on by small ones that go nowhere.
+            let writer = self.writer.as_mut().ok_or(EncodeError::NotStarted { codec: Codec::Flac.name() })?;
+            writer.write(self.spec.sample_rate.hz(), 1, BitDepth::S16.bits(), &[0; 16]).map_err(library)?;
+            self.encoded.take();
+            self.note_size(bytes.len());
+            self.sum();
+            pages.push(Page { bytes, n_frames });
+        }
+        Ok(())
+    }
+
+    fn give_up_long_sum(&mut self) {
+        if self.silent_frames > MOST_SUMMED_SILENCE_S * u64::from(self.spec.sample_rate.hz()) {
+            self.md5 = None;
+        }
     }
 }
 
@@ -213,6 +280,7 @@ impl Encoder for FlacEncoder {
         pages: &mut Vec<Page>,
     ) -> Result<u64, EncodeError> {
         self.check_started()?;
+        self.silent_frames = 0;
         let start = self.pending.len();
         self.pending.resize(start + interleaved.len(), 0);
         let channels = self.spec.channels.get();
@@ -223,6 +291,8 @@ impl Encoder for FlacEncoder {
 
     fn encode_silence(&mut self, n_frames: usize, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
         self.check_started()?;
+        self.silent_frames += n_frames as u64;
+        self.give_up_long_sum();
         self.pending.resize(self.pending.len() + n_frames * self.spec.channels.get(), 0);
         self.drain(pages)
     }
@@ -240,4 +310,8 @@ impl Encoder for FlacEncoder {
     fn content_type(&self) -> &'static str {
         "audio/flac"
     }
+}
+
+fn library(error: impl std::fmt::Display) -> EncodeError {
+    EncodeError::Library { codec: Codec::Flac.name(), message: error.to_string() }
 }

@@ -26,6 +26,14 @@ const PACKETS_PER_PAGE: u32 = 3;
 const SEAM_PRE_SKIP: u64 = 3840;
 /// The most that one stream of a packet of 20 ms takes, with its length in front.
 const MAX_STREAM_BYTES: usize = 1277;
+/// So much silence goes through the resampler and the codec before the codec is taken to be still, in seconds: the resampler
+/// holds two at most. In the last of them all packets have to be the same.
+const SETTLING_S: u64 = 3;
+const PACKETS_PER_SECOND: u64 = GRANULE_HZ / PACKET_GRANULES;
+/// A page of nothing but the same packet lasts as long as its 255 segments let it, in whole seconds.
+const STILL_SECONDS_PER_PAGE: u64 = 255 / PACKETS_PER_SECOND - 1;
+/// Frames that are encoded at once while the codec settles.
+const SETTLING_FRAMES: u64 = 4800;
 const MIN_KBPS_PER_CHANNEL: u32 = 6;
 const MAX_KBPS_PER_CHANNEL: u32 = 255;
 
@@ -78,6 +86,11 @@ struct LogicalStream {
     granule: u64,
     /// The first page has one packet alone: the sooner there is sound in a file, the better.
     n_packets_in_page: u32,
+    /// Frames of silence that were taken since the last sound.
+    silent_frames: u64,
+    last_packet: Vec<u8>,
+    /// Packets before it that were the same.
+    n_same_packets: u64,
 }
 
 impl OpusEncoder {
@@ -170,10 +183,7 @@ impl OpusEncoder {
             let end = if stream.n_packets_in_page == PACKETS_PER_PAGE { PageEnd::Page } else { PageEnd::No };
             self.ogg.push(packet, stream.granule, end);
             if end == PageEnd::Page {
-                stream.n_packets_in_page = 0;
-                let there = stream.granule.saturating_sub(stream.pre_skip);
-                let n_frames = u128::from(there) * u128::from(self.spec.sample_rate.hz()) / u128::from(GRANULE_HZ);
-                pages.push(Page { bytes: self.ogg.take(), n_frames: stream.tell(n_frames as u64) });
+                pages.push(stream.end_page(&mut self.ogg, self.spec.sample_rate));
             }
         }
         stream.pending.drain(..whole);
@@ -192,6 +202,30 @@ impl OpusEncoder {
         self.drain(pages)
     }
 
+    /// As [`Encoder::encode_silence`] at a small part of its cost: as soon as the codec gives the same packet again and again,
+    /// whole seconds of that packet go into long pages.
+    pub(crate) fn encode_long_silence(&mut self, n_frames: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        let rate = self.spec.sample_rate;
+        let mut left = n_frames;
+        while left > 0 {
+            let n_seconds = left / u64::from(rate.hz());
+            match &mut self.stream {
+                Some(stream) if n_seconds > 0 && stream.is_still(rate) => {
+                    let n_seconds = n_seconds.min(STILL_SECONDS_PER_PAGE);
+                    pages.push(stream.repeat_packet(n_seconds, &mut self.ogg, self.spec, self.codec_rate));
+                    self.converter.skip_seconds(n_seconds);
+                    left -= n_seconds * u64::from(rate.hz());
+                }
+                _ => {
+                    let n_now = left.min(SETTLING_FRAMES);
+                    self.encode_silence(n_now as usize, pages)?;
+                    left -= n_now;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Samples at the codec's rate that last as long as `granules`.
     fn samples_of(&self, granules: u64) -> usize {
         (granules / self.granules_per_frame) as usize * self.spec.channels.get()
@@ -201,7 +235,40 @@ impl OpusEncoder {
 impl LogicalStream {
     fn encode_packet(&mut self, samples: std::ops::Range<usize>, streams: u8) -> Result<Vec<u8>, EncodeError> {
         self.granule += PACKET_GRANULES;
-        self.encoder.encode_vec_float(&self.pending[samples], MAX_STREAM_BYTES * usize::from(streams)).map_err(library)
+        let most_bytes = MAX_STREAM_BYTES * usize::from(streams);
+        let packet = self.encoder.encode_vec_float(&self.pending[samples], most_bytes).map_err(library)?;
+        self.n_same_packets = if packet == self.last_packet { self.n_same_packets + 1 } else { 0 };
+        self.last_packet.clone_from(&packet);
+        Ok(packet)
+    }
+
+    /// Whether further silence would give the same packet again and again.
+    fn is_still(&self, rate: SampleRate) -> bool {
+        self.silent_frames >= SETTLING_S * u64::from(rate.hz())
+            && self.n_same_packets >= PACKETS_PER_SECOND
+            && self.last_packet.len() < 255
+    }
+
+    /// A page with the last packet for so many seconds, behind the packets that wait for one. What is pending goes on behind
+    /// it: it is silence too.
+    fn repeat_packet(&mut self, n_seconds: u64, ogg: &mut OggStream, spec: StreamSpec, codec_rate: SampleRate) -> Page {
+        let n_packets = n_seconds * PACKETS_PER_SECOND;
+        for n in 1..=n_packets {
+            self.granule += PACKET_GRANULES;
+            let end = if n == n_packets { PageEnd::Page } else { PageEnd::No };
+            ogg.push(self.last_packet.clone(), self.granule, end);
+        }
+        self.taken_frames += n_seconds * u64::from(codec_rate.hz());
+        self.input_frames += n_seconds * u64::from(spec.sample_rate.hz());
+        self.end_page(ogg, spec.sample_rate)
+    }
+
+    /// What a page holds that was completed.
+    fn end_page(&mut self, ogg: &mut OggStream, rate: SampleRate) -> Page {
+        self.n_packets_in_page = 0;
+        let there = self.granule.saturating_sub(self.pre_skip);
+        let n_frames = u128::from(there) * u128::from(rate.hz()) / u128::from(GRANULE_HZ);
+        Page { bytes: ogg.take(), n_frames: self.tell(n_frames as u64) }
     }
 
     /// How many frames are new where `n_frames` are there.
@@ -232,6 +299,9 @@ impl Encoder for OpusEncoder {
             told_frames: 0,
             granule: 0,
             n_packets_in_page: PACKETS_PER_PAGE - 1,
+            silent_frames: 0,
+            last_packet: Vec::new(),
+            n_same_packets: 0,
         });
         self.ogg.begin();
         self.ogg.push(self.head(pre_skip), 0, PageEnd::Page);
@@ -247,6 +317,9 @@ impl Encoder for OpusEncoder {
         interleaved: &[f32],
         pages: &mut Vec<Page>,
     ) -> Result<u64, EncodeError> {
+        if let Some(stream) = &mut self.stream {
+            stream.silent_frames = 0;
+        }
         // One NaN would stay in the codec's filters.
         self.finite.clear();
         self.finite.extend_from_slice(interleaved);
@@ -258,6 +331,9 @@ impl Encoder for OpusEncoder {
     }
 
     fn encode_silence(&mut self, n_frames: usize, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        if let Some(stream) = &mut self.stream {
+            stream.silent_frames += n_frames as u64;
+        }
         self.take(&vec![0.0; n_frames * self.spec.channels.get()], pages)
     }
 

@@ -73,6 +73,13 @@ impl RateConverter {
         Ok(())
     }
 
+    /// Goes on as if so many seconds of silence had gone through. Both rates meet on every second; what the filter holds has
+    /// to be silence already, and was told.
+    pub(super) fn skip_seconds(&mut self, n_seconds: u64) {
+        self.n_in_frames += n_seconds * u64::from(self.in_rate.hz());
+        self.n_out_frames += n_seconds * u64::from(self.out_rate.hz());
+    }
+
     /// Appends the rest of what was taken: together as many frames as its duration has, to the nearest. The next push
     /// goes on from there.
     ///

@@ -16,15 +16,6 @@ pub(crate) struct FrameCounts {
     pub(crate) published_frames: u64,
 }
 
-/// How sure a [`Container::publish`] makes the frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// Whoever opens the file sees them; they survive the process.
-    Visible,
-    /// They survive a power cut.
-    Durable,
-}
-
 /// A file format being written: frames at the end, never a change to those before.
 ///
 /// All methods are called on the sink's own thread. After any error the file is still valid, frames that were taken are
@@ -33,21 +24,33 @@ pub(crate) trait Container: Send {
     /// Takes interleaved frames: all of them, or none where it fails. Returns how many samples were clipped.
     ///
     /// `position` is the first frame's place on the mix timeline; dither depends on it.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] where silence that was taken before is still being worked off: no fault of the disk.
     fn append(&mut self, position: FramePosition, interleaved: &[f32]) -> io::Result<u64>;
 
-    /// Takes `n_frames` frames of silence: all of them, or none where it fails. Memory does not grow with `n_frames`.
+    /// Takes `n_frames` frames of silence: all of them, or none where it fails. Neither memory nor the time that it takes
+    /// grows with `n_frames`: each further call works off a part of it.
     fn append_silence(&mut self, n_frames: u64) -> io::Result<()>;
 
-    /// Brings everything taken into the file and makes the file say so. Where a format packs frames into larger units,
-    /// those that fill none yet stay with the container: 60 ms of them at most, and what its codec looks ahead.
-    fn publish(&mut self, durability: Durability) -> io::Result<()>;
+    /// Brings what was taken into the file and makes the file say so: whoever opens it sees it, whatever becomes of this
+    /// process. Where a format packs frames into larger units, those that fill none yet stay with the container: 60 ms of
+    /// them at most, and what its codec looks ahead. Of long silence a part may be left, for the next call.
+    fn publish(&mut self) -> io::Result<()>;
+
+    /// Waits until what was published is on the disk, where no power cut takes it. After an error nobody knows what of it
+    /// is, however well a later call does: the system may have dropped what it could not write.
+    fn sync(&mut self) -> io::Result<()>;
 
     /// Says better when the first frame was captured than was known at the beginning; the header has it from the next
     /// publish on. Formats that say nothing of it, or can't change it, ignore it.
     fn set_origin(&mut self, _start: &SinkStart) {}
 
-    /// Writes what a complete file has at its end. Nothing is appended afterwards.
-    fn close(&mut self, durability: Durability) -> io::Result<()>;
+    /// Writes what a complete file has at its end, all silence included, and publishes it. Nothing is appended afterwards.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] where so much silence is left that a slow codec would take minutes for it.
+    fn close(&mut self) -> io::Result<()>;
 
     /// How far it has come.
     fn counts(&self) -> FrameCounts;

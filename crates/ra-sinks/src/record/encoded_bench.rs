@@ -7,7 +7,7 @@ use ra_dsp::{BitDepth, Quantiser};
 
 use super::{
     config::SampleFormat,
-    container::{Container, ContainerConfig, Durability, FileFormat, Origin, create},
+    container::{Container, ContainerConfig, FileFormat, Origin, create},
     storage::Storage,
 };
 pub(super) use crate::judges::{Judge, judges_of};
@@ -78,7 +78,7 @@ impl Recording {
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.file.publish(Durability::Visible)
+        self.file.publish()
     }
 }
 

@@ -18,7 +18,7 @@ use ra_core::{FramePosition, Metadata, StreamSpec};
 #[cfg(feature = "flac")]
 use super::config::SampleFormat;
 use super::{
-    container::{Container, ContainerConfig, Durability, FileFormat, FrameCounts, Origin},
+    container::{Container, ContainerConfig, FileFormat, FrameCounts, Origin},
     page_queue::{Beginning, PageQueue},
     storage::Storage,
 };
@@ -28,8 +28,16 @@ use crate::encode::{self, EncodeError, Encoder, EncoderConfig, Page};
 #[cfg(feature = "flac")]
 use crate::encode::{FlacEncoder, FlacStreamInfo};
 
-/// Silence is encoded in pieces of this many frames.
+/// Where nothing makes silence cheap it is encoded in pieces of this many frames.
 const SILENCE_FRAMES: u64 = 4800;
+/// What one call works off of silence that is cheap, in seconds: a fraction of a second of work.
+const CHEAP_SILENCE_S: u64 = 3600;
+/// And of silence that costs as much as sound does.
+const DEAR_SILENCE_S: u64 = 5;
+/// What the end of a file works off of the latter.
+const DEAR_SILENCE_AT_END_S: u64 = 300;
+/// How much is encoded between two looks at what waits for the file, in seconds.
+const SILENCE_PIECE_S: u64 = 60;
 
 /// An encoder and what the beginning of its file says.
 trait FileEncoder: Send {
@@ -37,6 +45,12 @@ trait FileEncoder: Send {
 
     /// Begins the file: its headers, and what stands behind them before the first page.
     fn begin(&mut self, tags: &Metadata) -> Result<(Vec<u8>, Beginning), EncodeError>;
+
+    /// Whether silence costs next to nothing, however long it is.
+    const HAS_CHEAP_SILENCE: bool;
+
+    /// Encodes silence.
+    fn encode_silence(&mut self, n_frames: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError>;
 
     /// The file's first bytes where they say how much is in it.
     fn head(&self, _told: Told) -> Option<Vec<u8>> {
@@ -142,8 +156,15 @@ impl<E: FileEncoder> EncodedFile<E> {
         })
     }
 
-    /// Encodes the silence that is owed and makes room for more, or fails.
+    /// Encodes of the silence that is owed as much as one call may, and makes room for more, or fails.
     fn make_room(&mut self) -> io::Result<()> {
+        self.work_off(if E::HAS_CHEAP_SILENCE { CHEAP_SILENCE_S } else { DEAR_SILENCE_S })
+    }
+
+    /// Encodes at most so much of the silence that is owed, and makes room for more, or fails.
+    fn work_off(&mut self, most_seconds: u64) -> io::Result<()> {
+        let frames_per_second = u64::from(self.spec.sample_rate.hz());
+        let mut left = most_seconds.saturating_mul(frames_per_second).min(self.silent_frames);
         loop {
             if self.queue.is_full() {
                 let drained = self.drain();
@@ -151,13 +172,14 @@ impl<E: FileEncoder> EncodedFile<E> {
                     return drained; // an error, for all of it was to be written
                 }
             }
-            if self.silent_frames == 0 {
+            if left == 0 {
                 return Ok(());
             }
-            let n_frames = self.silent_frames.min(SILENCE_FRAMES);
-            let encoded = self.encoder.encoder().encode_silence(n_frames as usize, &mut self.pages);
+            let n_frames = left.min(SILENCE_PIECE_S * frames_per_second);
+            let encoded = self.encoder.encode_silence(n_frames, &mut self.pages);
             self.queue.push(&mut self.pages);
             encoded?;
+            left -= n_frames;
             self.silent_frames -= n_frames;
             self.encoded_frames += n_frames;
         }
@@ -195,6 +217,10 @@ impl<E: FileEncoder> EncodedFile<E> {
 impl<E: FileEncoder> Container for EncodedFile<E> {
     fn append(&mut self, position: FramePosition, interleaved: &[f32]) -> io::Result<u64> {
         self.make_room()?;
+        if self.silent_frames > 0 {
+            let message = format!("{} frames of silence are still being written", self.silent_frames);
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
+        }
         let encoded = self.encoder.encoder().encode(position, interleaved, &mut self.pages);
         self.queue.push(&mut self.pages);
         let clipped = encoded?;
@@ -211,20 +237,27 @@ impl<E: FileEncoder> Container for EncodedFile<E> {
         Ok(())
     }
 
-    fn publish(&mut self, durability: Durability) -> io::Result<()> {
+    fn publish(&mut self) -> io::Result<()> {
         // What got through before an error is told all the same.
         let drained = self.make_room().and_then(|()| self.drain());
         let told = self.tell();
-        drained.and(told)?;
-        if durability == Durability::Durable {
-            self.queue.sync()?;
-        }
-        Ok(())
+        drained.and(told)
     }
 
-    fn close(&mut self, durability: Durability) -> io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
+        self.queue.sync()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
         if !self.is_finished {
-            let ready = self.make_room();
+            let ready = self.work_off(if E::HAS_CHEAP_SILENCE { u64::MAX } else { DEAR_SILENCE_AT_END_S });
+            let ready = ready.and_then(|()| match self.silent_frames {
+                0 => Ok(()),
+                n => {
+                    let message = format!("{n} frames of silence are left, which take too long to encode");
+                    self.drain().and(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
+                }
+            });
             if let Err(error) = ready {
                 self.tell()?;
                 return Err(error);
@@ -234,7 +267,7 @@ impl<E: FileEncoder> Container for EncodedFile<E> {
             finished?;
             self.is_finished = true;
         }
-        self.publish(durability)
+        self.publish()
     }
 
     fn counts(&self) -> FrameCounts {
@@ -243,6 +276,18 @@ impl<E: FileEncoder> Container for EncodedFile<E> {
 }
 
 impl FileEncoder for Untold {
+    const HAS_CHEAP_SILENCE: bool = false;
+
+    fn encode_silence(&mut self, n_frames: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        let mut left = n_frames;
+        while left > 0 {
+            let n_now = left.min(SILENCE_FRAMES);
+            self.0.encode_silence(n_now as usize, pages)?;
+            left -= n_now;
+        }
+        Ok(())
+    }
+
     fn encoder(&mut self) -> &mut dyn Encoder {
         self.0.as_mut()
     }
@@ -254,6 +299,12 @@ impl FileEncoder for Untold {
 
 #[cfg(feature = "flac")]
 impl FileEncoder for FlacFile {
+    const HAS_CHEAP_SILENCE: bool = true;
+
+    fn encode_silence(&mut self, n_frames: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        self.encoder.encode_long_silence(n_frames, pages)
+    }
+
     fn encoder(&mut self) -> &mut dyn Encoder {
         &mut self.encoder
     }
@@ -274,6 +325,12 @@ impl FileEncoder for FlacFile {
 
 #[cfg(feature = "opus")]
 impl FileEncoder for OpusEncoder {
+    const HAS_CHEAP_SILENCE: bool = true;
+
+    fn encode_silence(&mut self, n_frames: u64, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+        self.encode_long_silence(n_frames, pages)
+    }
+
     fn encoder(&mut self) -> &mut dyn Encoder {
         self
     }

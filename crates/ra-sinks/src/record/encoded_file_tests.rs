@@ -7,7 +7,7 @@ use ra_core::{FramePosition, StreamSpec};
 
 use super::{
     config::SampleFormat,
-    container::{Durability, FileFormat, FrameCounts},
+    container::{FileFormat, FrameCounts},
     encoded_bench::{Judge, ORIGIN, Recording, decode, extension, judges_of, quantised, sound, try_create},
     faulty_storage::FaultyDisk,
 };
@@ -40,7 +40,7 @@ fn flac_gives_back_every_sample_bit_for_bit() {
             expected.extend(vec![0.0; 777 * usize::from(channels)]);
             recording.position += 777;
         }
-        recording.file.close(Durability::Durable).unwrap();
+        recording.file.close().unwrap();
         let n_frames = recording.position - ORIGIN;
         assert_eq!(recording.file.counts(), FrameCounts { taken_frames: n_frames, published_frames: n_frames });
         for (judge, read) in decode(dir.path(), FileFormat::Flac, &disk.bytes()) {
@@ -58,7 +58,7 @@ fn a_finished_flac_file_has_the_sum_of_its_samples() {
     recording.write(10_000).unwrap();
     recording.flush().unwrap();
     assert_eq!(disk.bytes()[26..42], [0; 16]);
-    recording.file.close(Durability::Durable).unwrap();
+    recording.file.close().unwrap();
     let samples = quantised(SampleFormat::S16, ORIGIN, 2, &sound(ORIGIN..ORIGIN + 10_000, 2));
     let bytes: Vec<u8> = samples.iter().flat_map(|s| ((s * 32_768.0) as i16).to_le_bytes()).collect();
     assert_eq!(disk.bytes()[26..42], md5::compute(bytes).0);
@@ -72,7 +72,7 @@ fn a_file_is_as_long_as_what_was_written_to_the_frame() {
             let disk = FaultyDisk::default();
             let mut recording = Recording::on(disk.clone(), format, 48_000, 2);
             recording.write(n_frames).unwrap();
-            recording.file.close(Durability::Durable).unwrap();
+            recording.file.close().unwrap();
             assert_eq!(recording.file.counts().published_frames, n_frames);
             for (judge, read) in decode(dir.path(), format, &disk.bytes()) {
                 assert_eq!(read.len() as u64 / 2, n_frames, "{judge:?}, {format:?}");
@@ -92,7 +92,7 @@ fn an_opus_file_of_any_rate_is_as_long_as_its_time() {
             recording.write(n_frames).unwrap();
             recording.flush().unwrap();
         }
-        recording.file.close(Durability::Durable).unwrap();
+        recording.file.close().unwrap();
         let n_frames = recording.position - ORIGIN;
         assert_eq!(recording.file.counts().published_frames, n_frames);
         let expected = (n_frames as f64 * 48_000.0 / f64::from(hz)).round() as usize;
@@ -120,7 +120,7 @@ fn undisturbed(format: FileFormat) -> Vec<u8> {
     for _ in 0..60 {
         recording.write(300).unwrap();
     }
-    recording.file.close(Durability::Durable).unwrap();
+    recording.file.close().unwrap();
     disk.bytes()
 }
 
@@ -156,7 +156,7 @@ fn a_disk_that_fills_up_anywhere_leaves_whole_pages_and_loses_nothing_taken() {
                 }
             }
             disk.with(|d| (d.room_bytes, d.most_per_write) = (None, None));
-            recording.file.close(Durability::Durable).expect("there is room again");
+            recording.file.close().expect("there is room again");
             assert_eq!(recording.file.counts().published_frames, 60 * 300);
             if format == FileFormat::Flac {
                 assert!(disk.bytes() == whole, "another file with room for {room} bytes");
@@ -185,11 +185,11 @@ fn a_disk_that_stays_broken_refuses_blocks_when_the_buffer_is_full_and_keeps_wha
         assert!(recording.write(1).is_err() && recording.flush().is_err());
         // A gap is taken as a number, however long it is; what follows it is not, until the gap is in the file.
         recording.file.append_silence(480_000).unwrap();
-        assert!(recording.file.close(Durability::Visible).is_err());
+        assert!(recording.file.close().is_err());
         disk.with(|d| d.is_broken = false);
         let at = ORIGIN + n_taken + 480_000;
         recording.file.append(FramePosition(at), &sound(at..at + 100, 2)).unwrap();
-        recording.file.close(Durability::Durable).unwrap();
+        recording.file.close().unwrap();
         for (judge, read) in decode(dir.path(), format, &disk.bytes()) {
             assert_eq!(read.len() as u64 / 2, n_taken + 480_100, "{judge:?}");
             if format == FileFormat::Flac {
@@ -212,7 +212,7 @@ fn an_hour_of_silence_is_exact_and_small() {
     recording.write(1000).unwrap();
     recording.file.append_silence(HOUR).unwrap();
     assert_eq!(recording.file.counts().taken_frames, HOUR + 1000);
-    recording.file.close(Durability::Durable).unwrap();
+    recording.file.close().unwrap();
     assert!(disk.bytes().len() < 2_000_000, "{} bytes", disk.bytes().len());
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("hour").with_extension(extension(FileFormat::Flac));
@@ -221,6 +221,84 @@ fn an_hour_of_silence_is_exact_and_small() {
         assert_eq!(judge.count_frames(&path), HOUR + 1000, "{judge:?}");
     }
     assert_eq!(recording.file.append_silence(u64::MAX).unwrap_err().kind(), ErrorKind::FileTooLarge);
+}
+
+/// A day of silence is worked off in parts, each of which costs a fraction of a second; sound that comes meanwhile waits for
+/// another time, and is no fault of the disk.
+#[test]
+fn silence_of_a_long_outage_is_worked_off_in_parts() {
+    const HOUR: u64 = 3600 * 48_000;
+    for format in [FileFormat::Flac, FileFormat::Opus] {
+        let disk = FaultyDisk::default();
+        let mut recording = Recording::on(disk.clone(), format, 48_000, 2);
+        recording.write(1000).unwrap();
+        recording.file.append_silence(5 * HOUR).unwrap();
+        let mut published = 0;
+        for n in 1..=2 {
+            assert_eq!(recording.write(1).unwrap_err().kind(), ErrorKind::ResourceBusy);
+            recording.position -= 1;
+            recording.file.publish().unwrap();
+            let now = recording.file.counts().published_frames;
+            assert!(now - published <= 2 * HOUR + 1000 && now > published, "{format:?}: call {n}");
+            published = now;
+        }
+        recording.write(1000).expect("nothing is owed any more");
+        recording.file.close().unwrap();
+        let n_frames = 2000 + 5 * HOUR;
+        assert_eq!(recording.file.counts(), FrameCounts { taken_frames: n_frames, published_frames: n_frames });
+        assert!(disk.bytes().len() < 9_000_000, "{} bytes", disk.bytes().len());
+        if format == FileFormat::Opus {
+            assert_eq!(packets(disk.bytes()).last().unwrap().1 - 312, n_frames);
+        } else {
+            assert_eq!(disk.bytes()[26..42], [0; 16], "the sum is given up");
+        }
+    }
+}
+
+/// Silence that is made once and repeated is what silence is that was encoded, and what follows it is at its place.
+#[test]
+fn sound_behind_repeated_silence_is_what_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    for (format, hz, channels) in [
+        (FileFormat::Flac, 48_000, 2),
+        (FileFormat::Flac, 44_100, 3),
+        (FileFormat::Opus, 48_000, 2),
+        (FileFormat::Opus, 44_100, 1),
+        (FileFormat::Opus, 44_101, 1),
+        (FileFormat::Opus, 8_000, 6),
+    ] {
+        let disk = FaultyDisk::default();
+        let mut recording = Recording::on(disk.clone(), format, hz, channels);
+        let (before, gap, after) = (u64::from(hz) + 77, 60 * u64::from(hz) + 1234, 2 * u64::from(hz));
+        recording.write(before).unwrap();
+        recording.file.append_silence(gap).unwrap();
+        recording.position += gap;
+        recording.flush().unwrap();
+        recording.write(after).unwrap();
+        recording.file.close().unwrap();
+        assert!(disk.bytes().len() < 2_000_000, "{} bytes", disk.bytes().len());
+        let rate = if format == FileFormat::Opus { 48_000 } else { u64::from(hz) };
+        let seconds =
+            |frames: u64| (frames as f64 * rate as f64 / f64::from(hz)).round() as usize * usize::from(channels);
+        for (judge, read) in decode(dir.path(), format, &disk.bytes()) {
+            if format == FileFormat::Opus && judge == Judge::Sndfile && hz == 8_000 {
+                continue; // it decodes at 8 kHz
+            }
+            let what = format!("{judge:?}, {format:?}, {hz} Hz");
+            assert_eq!(read.len(), seconds(before + gap + after), "{what}");
+            let silence = &read[seconds(before + u64::from(hz))..seconds(before + gap) - 5000 * usize::from(channels)];
+            let loudest = silence.iter().fold(0.0f32, |most, s| most.max(s.abs()));
+            assert!(loudest < if format == FileFormat::Flac { 1e-9 } else { 1e-4 }, "{what}: {loudest} in silence");
+            if rate == u64::from(hz) {
+                let truth = sound(ORIGIN + before + gap..ORIGIN + before + gap + after, channels);
+                let tail = &read[seconds(before + gap)..];
+                let noise: f64 = tail.iter().zip(&truth).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+                let power: f64 = truth.iter().map(|s| f64::from(*s).powi(2)).sum();
+                let noise_db = 10.0 * (noise / power).log10();
+                assert!(noise_db < if format == FileFormat::Flac { -100.0 } else { -20.0 }, "{what}: {noise_db} dB");
+            }
+        }
+    }
 }
 
 #[test]

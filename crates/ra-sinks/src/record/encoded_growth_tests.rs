@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    container::{Durability, FileFormat},
+    container::FileFormat,
     encoded_bench::{Recording, decode},
     storage::Storage,
 };
@@ -89,7 +89,7 @@ fn killed_anywhere(format: FileFormat, hz: u32, channels: u16) {
             published.push((journal.n_writes(), recording.file.counts().published_frames));
         }
     }
-    recording.file.close(Durability::Durable).unwrap();
+    recording.file.close().unwrap();
     let whole = decode(dir.path(), format, &journal.after(journal.n_writes(), 0));
 
     // Everywhere in a small file would be thousands of judgements: every write, torn at one of its bytes in turn.

@@ -11,7 +11,7 @@ use super::{
     faulty_storage::FaultyDisk,
     series::{BegunBy, EndedBy, Series},
     sidecar::SidecarFile,
-    take::{Take, TakeParts, TakeTotals},
+    take::{About, Take, TakeParts, TakeTotals},
     wav_writer::WavWriter,
 };
 
@@ -55,11 +55,13 @@ impl Bench {
             path: config.path_template.clone(),
             container: Box::new(wav),
             sidecar,
-            format: format.name(),
-            series: Series::default().place_of(&config.path_template, FramePosition(ORIGIN), None),
-            begun_by: BegunBy::Start,
-            pre_roll_frames: 0,
-            metadata: Metadata::default(),
+            about: About {
+                format: format.name(),
+                series: Series::default().place_of(&config.path_template, FramePosition(ORIGIN), None),
+                begun_by: BegunBy::Start,
+                pre_roll_frames: 0,
+                metadata: Metadata::default(),
+            },
         };
         let take = Take::begin(&config, parts).unwrap();
         Self { disk, take: Some(take), spec, position: ORIGIN }
@@ -94,9 +96,8 @@ impl Bench {
     }
 
     fn finish(&mut self) -> Result<TakeTotals, SinkError> {
-        let take = self.take.take().unwrap();
-        let totals = take.totals();
-        take.finish(EndedBy::Stop, None).map(|()| totals)
+        let mut take = self.take.take().unwrap();
+        take.close(EndedBy::Stop, None).map(|()| take.totals())
     }
 
     /// What a reader finds in the file at this moment.
@@ -259,6 +260,46 @@ fn the_header_and_the_syncs_keep_their_rhythm_in_frames() {
     never.write(48_000).unwrap();
     never.finish().unwrap();
     assert_eq!(never.disk.with(|d| d.n_syncs), 0);
+}
+
+#[test]
+fn what_was_written_before_a_sync_that_failed_is_in_doubt_however_well_the_next_one_does() {
+    let config =
+        RecorderConfig { sync: SyncRhythm::EveryMs(50), sidecar: Sidecar::None, ..RecorderConfig::new("t.wav") };
+    let mut bench = Bench::new(1, SampleFormat::F32, config);
+    bench.write(2400).unwrap();
+    bench.take().flush().unwrap();
+    bench.write(1000).unwrap();
+    bench.gap(500, GapReason::Lagged).unwrap();
+    bench.write(1500).unwrap();
+    bench.disk.with(|d| d.fails_syncs = true);
+    assert!(bench.take().flush().is_err());
+    let ends =
+        |take: &Take| (take.durable_end().0 - ORIGIN, take.held_end().0 - ORIGIN, take.published_end().0 - ORIGIN);
+    assert_eq!(ends(bench.take()), (2400, 2400, 5400));
+    assert_eq!(bench.take().missing_sound_frames(FramePosition(u64::MAX)), 2500, "silence can't be lost");
+    bench.disk.with(|d| d.fails_syncs = false);
+    bench.write(100).unwrap();
+    bench.take().flush().unwrap();
+    assert_eq!(ends(bench.take()), (5500, 5500, 5500));
+    assert_eq!((bench.take().take_unsure_frames(), bench.take().take_unsure_frames()), (2500, 0));
+    bench.finish().unwrap();
+}
+
+#[test]
+fn of_the_end_that_was_not_written_the_sound_alone_is_lost() {
+    let config = RecorderConfig { sidecar: Sidecar::None, ..RecorderConfig::offline("t.wav") };
+    let mut bench = Bench::new(1, SampleFormat::F32, config);
+    bench.write(70).unwrap();
+    bench.take().flush().unwrap();
+    bench.write(30).unwrap();
+    bench.gap(1000, GapReason::Lagged).unwrap();
+    bench.write(25).unwrap();
+    bench.gap(200, GapReason::MixerLate).unwrap();
+    bench.disk.with(|d| d.is_broken = true);
+    let error = bench.finish().unwrap_err();
+    assert!(error.to_string().ends_with("the last 1255 frames are not in the file"), "{error}");
+    assert!(matches!(error, SinkError::Tail { lost_frames: 55, .. }), "{error:?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) struct DiskState {
     /// A write takes at most this many bytes.
     pub(super) most_per_write: Option<usize>,
     pub(super) n_syncs: u64,
+    pub(super) fails_syncs: bool,
     pub(super) is_removed: bool,
 }
 
@@ -71,7 +72,7 @@ impl Storage for FaultyDisk {
     fn sync(&mut self) -> io::Result<()> {
         self.with(|d| {
             d.n_syncs += 1;
-            if d.is_broken { Err(io::Error::other("input/output error")) } else { Ok(()) }
+            if d.is_broken || d.fails_syncs { Err(io::Error::other("input/output error")) } else { Ok(()) }
         })
     }
 

@@ -2,58 +2,24 @@
 //! JSON for each event, appended. What can't be read is as if it had not been written: a file that is not in it is nobody's.
 //! Deletes nothing.
 
+mod lines;
+
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use super::{
+    file_identity::FileIdentity,
+    storage::{Lasting, create_directories, sync_directory_of},
+};
+pub(crate) use lines::{Ended, Life, OwnFile};
+use lines::{Event, is_below};
 
-use super::{file_identity::FileIdentity, storage::sync_directory_of};
-
-/// The layout of a line.
-const VERSION: u32 = 1;
-
-/// A line.
-#[derive(Debug, Serialize, Deserialize)]
-struct Line {
-    v: u32,
-    /// Below the journal's directory.
-    file: String,
-    event: Event,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Event {
-    /// It was created.
-    Begun(FileIdentity),
-    /// It is complete.
-    Ended(Ended),
-    /// It is nobody's business any more.
-    Forgotten,
-}
-
-/// A file that is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ended {
-    /// As it was left.
-    pub(crate) identity: FileIdentity,
-    /// When its last frame was captured.
-    pub(crate) end_unix_ns: i128,
-    /// Its sidecar, as that was left.
-    pub(crate) sidecar: Option<FileIdentity>,
-}
-
-/// A file of the recorder's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OwnFile {
-    /// Below the journal's directory.
-    pub(crate) file: String,
-    /// `None`: it is being written.
-    pub(crate) ended: Option<Ended>,
-}
+/// The list is written anew when it has this many lines, and these many for each file: three for each file come and go.
+const LEAST_LINES: usize = 1000;
+const LINES_PER_FILE: usize = 4;
 
 /// A journal, locked: no two recorders have one.
 #[derive(Debug)]
@@ -62,6 +28,7 @@ pub(crate) struct Journal {
     path: PathBuf,
     /// Open and locked for appending.
     file: File,
+    n_lines: usize,
     /// Of a kill: the file that was written at that moment.
     n_adopted: u64,
     /// Oldest first.
@@ -74,28 +41,11 @@ impl Journal {
     /// # Errors
     /// The system's own; [`io::ErrorKind::WouldBlock`] where another recorder has it.
     pub(crate) fn open(directory: &Path, name: &str) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
+        create_directories(directory, Lasting::Yes)?;
         let path = directory.join(format!(".ra-{name}.files"));
         let old = open_locked(&path)?;
-        let mut files: Vec<OwnFile> = Vec::new();
         let mut n_adopted = 0;
-        let mut begun: Vec<(String, FileIdentity)> = Vec::new();
-        for line in BufReader::new(&old).split(b'\n') {
-            // Torn by a power cut, or of another version.
-            let Some(line) = serde_json::from_slice::<Line>(&line?).ok().filter(|line| line.v == VERSION) else {
-                continue;
-            };
-            if !is_below(&line.file) {
-                continue;
-            }
-            files.retain(|own| own.file != line.file);
-            begun.retain(|(file, _)| *file != line.file);
-            match line.event {
-                Event::Begun(identity) => begun.push((line.file, identity)),
-                Event::Ended(ended) => files.push(OwnFile { file: line.file, ended: Some(ended) }),
-                Event::Forgotten => {}
-            }
-        }
+        let (mut files, begun) = lines::read(&old)?;
         for (file, identity) in begun {
             // Nobody has written it since: we have the lock.
             let path = directory.join(&file);
@@ -103,16 +53,15 @@ impl Journal {
                 Ok(now) if now.is_provably(&identity) => {
                     n_adopted += 1;
                     let sidecar = sidecar_of(&path);
-                    files.push(OwnFile {
-                        file,
-                        ended: Some(Ended { identity: now, end_unix_ns: now.written_ns, sidecar }),
-                    });
+                    let ended = Ended { identity: now, end_unix_ns: now.written_ns, sidecar };
+                    files.push(OwnFile { file, life: Life::Ended(ended) });
                 }
                 _ => log::info!("{}: can't be proven to be a recording of {name}; it is never deleted", path.display()),
             }
         }
         let file = rewrite(&path, &files)?;
-        Ok(Self { directory: directory.to_owned(), path, file, n_adopted, files })
+        let n_lines = files.len();
+        Ok(Self { directory: directory.to_owned(), path, file, n_lines, n_adopted, files })
     }
 
     /// Files that a killed recorder had been writing.
@@ -139,7 +88,9 @@ impl Journal {
     pub(crate) fn begun(&mut self, path: &Path) -> io::Result<()> {
         let file = self.name_of(path)?;
         let identity = FileIdentity::of(path)?;
-        self.files.push(OwnFile { file: file.clone(), ended: None });
+        // Whatever bore the name is gone.
+        self.files.retain(|own| own.file != file);
+        self.files.push(OwnFile { file: file.clone(), life: Life::Begun(identity) });
         self.append(file, Event::Begun(identity))
     }
 
@@ -155,9 +106,9 @@ impl Journal {
         };
         let sidecar = sidecar.and_then(|path| FileIdentity::of(path).ok());
         let ended = Ended { identity, end_unix_ns, sidecar };
-        match self.files.iter_mut().find(|own| own.file == file) {
-            Some(own) => own.ended = Some(ended),
-            None => self.files.push(OwnFile { file: file.clone(), ended: Some(ended) }),
+        match self.files.iter_mut().rev().find(|own| own.file == file) {
+            Some(own) => own.life = Life::Ended(ended),
+            None => self.files.push(OwnFile { file: file.clone(), life: Life::Ended(ended) }),
         }
         self.append(file, Event::Ended(ended))
     }
@@ -177,18 +128,49 @@ impl Journal {
         below.map(str::to_owned).ok_or_else(no_name)
     }
 
+    /// Notes an event that `files` shows already.
     fn append(&mut self, file: String, event: Event) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Line { v: VERSION, file, event })?;
-        line.push(b'\n');
-        self.file.write_all(&line)?;
+        if self.is_gone()? {
+            return self.write_again();
+        }
+        if self.n_lines > LINES_PER_FILE * self.files.len() + LEAST_LINES {
+            match self.write_anew() {
+                Ok(()) => return Ok(()),
+                Err(error) => log::warn!("{}: can't be written anew: {error}", self.path.display()),
+            }
+        }
+        self.n_lines += 1;
+        self.file.write_all(&lines::line(file, event)?)?;
         self.file.sync_data()
     }
-}
 
-/// Whether a name stays below the directory that it is joined to.
-fn is_below(file: &str) -> bool {
-    let path = Path::new(file);
-    !file.is_empty() && path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+    fn write_anew(&mut self) -> io::Result<()> {
+        self.file = rewrite(&self.path, &self.files)?;
+        self.n_lines = self.files.len();
+        Ok(())
+    }
+
+    /// Somebody has removed it, with its directory perhaps.
+    fn write_again(&mut self) -> io::Result<()> {
+        create_directories(&self.directory, Lasting::Yes)?;
+        if self.path.symlink_metadata().is_ok() {
+            let message = "was removed, and is another's now";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{}: {message}", self.path.display())));
+        }
+        self.write_anew()
+    }
+
+    #[cfg(unix)]
+    fn is_gone(&self) -> io::Result<bool> {
+        Ok(std::os::unix::fs::MetadataExt::nlink(&self.file.metadata()?) == 0)
+    }
+
+    /// Windows does not let anybody remove a file that is open for writing.
+    #[cfg(not(unix))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "elsewhere it takes a look")]
+    fn is_gone(&self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// The sidecar beside a recording, as it is now.
@@ -229,14 +211,7 @@ fn rewrite(path: &Path, files: &[OwnFile]) -> io::Result<File> {
     }
     let mut file = File::options().append(true).create_new(true).open(&temporary)?;
     lock(&file)?;
-    let mut text = Vec::new();
-    for own in files {
-        if let Some(ended) = own.ended {
-            serde_json::to_writer(&mut text, &Line { v: VERSION, file: own.file.clone(), event: Event::Ended(ended) })?;
-            text.push(b'\n');
-        }
-    }
-    file.write_all(&text)?;
+    file.write_all(&lines::of(files)?)?;
     file.sync_data()?;
     fs::rename(&temporary, path)?;
     sync_directory_of(path)?;
@@ -278,7 +253,61 @@ mod tests {
         assert_eq!(names(&journal), if can_prove { vec!["a.wav", "c.wav"] } else { vec!["a.wav"] });
         assert_eq!(journal.n_adopted(), u64::from(can_prove));
         assert_eq!(journal.files()[0], before);
-        assert!(before.ended.unwrap().sidecar.is_some());
+        assert!(before.ended().unwrap().sidecar.is_some());
+    }
+
+    /// Ten years of hourly files, of which a day's are kept.
+    #[test]
+    fn its_lines_are_bounded_by_the_files_that_there_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |n: usize| dir.path().join(format!("{n}.wav"));
+        let list = dir.path().join(".ra-mic.files");
+        let mut journal = Journal::open(dir.path(), "mic").unwrap();
+        let mut most_lines = 0;
+        for n in 0..450 {
+            fs::write(at(n), "sound").unwrap();
+            journal.begun(&at(n)).unwrap();
+            if n >= 24 {
+                journal.forget(&format!("{}.wav", n - 24)).unwrap();
+            }
+            if n % 10 == 9 {
+                most_lines = most_lines.max(fs::read_to_string(&list).unwrap().lines().count());
+            }
+            journal.ended(&at(n), None, n as i128).unwrap();
+        }
+        assert!((1000..=1101).contains(&most_lines), "{most_lines}");
+        let expected: Vec<String> = (426..450).map(|n| format!("{n}.wav")).collect();
+        assert_eq!(names(&journal), expected);
+        drop(journal);
+        assert_eq!(names(&Journal::open(dir.path(), "mic").unwrap()), expected);
+    }
+
+    /// Also while a file is being written, whose line is written anew with the others.
+    #[test]
+    fn a_list_that_was_removed_is_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, list) = (dir.path().join("rec"), dir.path().join("rec/.ra-mic.files"));
+        let mut journal = Journal::open(&root, "mic").unwrap();
+        fs::write(root.join("a.wav"), "a").unwrap();
+        journal.begun(&root.join("a.wav")).unwrap();
+        journal.ended(&root.join("a.wav"), None, 1).unwrap();
+        #[cfg(unix)]
+        {
+            fs::remove_file(&list).unwrap();
+            fs::write(root.join("b.wav"), "b").unwrap();
+            journal.begun(&root.join("b.wav")).unwrap();
+            fs::remove_dir_all(&root).unwrap();
+            fs::create_dir(&root).unwrap();
+            fs::write(root.join("c.wav"), "c").unwrap();
+            journal.begun(&root.join("c.wav")).unwrap();
+            assert_eq!(fs::read_to_string(&list).unwrap().lines().count(), 3);
+            assert_eq!(Journal::open(&root, "mic").unwrap_err().kind(), io::ErrorKind::WouldBlock, "it is locked");
+            journal.ended(&root.join("c.wav"), None, 2).unwrap();
+            fs::remove_file(&list).unwrap();
+            fs::write(&list, "foreign").unwrap();
+            assert_eq!(journal.forget("a.wav").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert!(list.exists());
     }
 
     #[test]

@@ -13,9 +13,9 @@ use super::{
     series::{BegunBy, PlaceInSeries, Series},
     sidecar::SidecarFile,
     splitter::FileCost,
-    storage::{FileStorage, sync_directory_of},
+    storage::{FileStorage, Lasting, create_directories, sync_directory_of},
     storage_meter::{FileLength, MeteredStorage},
-    take::{Take, TakeParts},
+    take::{About, Take, TakeParts},
     template::{Nth, PathTemplate},
 };
 
@@ -205,16 +205,18 @@ fn begin(
         path: path.to_owned(),
         container,
         sidecar: (config.sidecar == Sidecar::Written).then(|| SidecarFile::beside(path)),
-        format: match format {
-            FileFormat::Wav | FileFormat::Flac => config.format.name(),
-            FileFormat::Opus => "opus",
-            FileFormat::Vorbis => "vorbis",
-            FileFormat::Mp3 => "mp3",
+        about: About {
+            format: match format {
+                FileFormat::Wav | FileFormat::Flac => config.format.name(),
+                FileFormat::Opus => "opus",
+                FileFormat::Vorbis => "vorbis",
+                FileFormat::Mp3 => "mp3",
+            },
+            series,
+            begun_by: file.begun_by,
+            pre_roll_frames: file.pre_roll_frames,
+            metadata: file.metadata.clone(),
         },
-        series,
-        begun_by: file.begun_by,
-        pre_roll_frames: file.pre_roll_frames,
-        metadata: file.metadata.clone(),
     };
     Ok(Opened { take: Take::begin(config, parts)?, place, length, cost })
 }
@@ -234,12 +236,12 @@ fn create_file(
     for (n, path) in template.candidates(&start.name, start.unix_ns, nth)? {
         if config.sidecar == Sidecar::Written {
             let sidecar = SidecarFile::beside(&path);
-            if sidecar.exists() {
-                taken = Some(sidecar.path().to_owned());
+            if let Some(path) = sidecar.taken() {
+                taken = Some(path.to_owned());
                 continue;
             }
         }
-        match create_with_directories(&path) {
+        match create_with_directories(&path, config.sync) {
             Ok(storage) => {
                 names.latest = n;
                 return Ok((storage, path));
@@ -259,10 +261,10 @@ fn create_file(
     })
 }
 
-fn create_with_directories(path: &Path) -> io::Result<FileStorage> {
+fn create_with_directories(path: &Path, sync: SyncRhythm) -> io::Result<FileStorage> {
     match (FileStorage::create_new(path), path.parent()) {
         (Err(e), Some(parent)) if e.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(parent)?;
+            create_directories(parent, if sync == SyncRhythm::Never { Lasting::No } else { Lasting::Yes })?;
             FileStorage::create_new(path)
         }
         (created, _) => created,

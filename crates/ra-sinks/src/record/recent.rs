@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use ra_core::{Block, BlockStamp, FramePosition, Gap, SinkError, StreamSpec};
+use ra_core::{Block, FramePosition, Gap, StreamSpec};
 
 /// Sound and gaps, one behind the other on the timeline.
 #[derive(Debug)]
@@ -69,7 +69,13 @@ impl RecentFrames {
         self.forget_surplus();
     }
 
+    /// Where what is remembered ends.
+    pub(crate) const fn end(&self) -> FramePosition {
+        self.end
+    }
+
     /// Frames of sound that it holds.
+    #[cfg(test)]
     pub(crate) const fn sound_frames(&self) -> u64 {
         self.sound_frames
     }
@@ -160,46 +166,44 @@ impl RecentFrames {
         }
     }
 
-    /// Hands on everything from `from` on, in order.
-    ///
-    /// # Errors
-    /// The first one that `take` returns; it is given everything all the same.
-    pub(crate) fn replay(
-        &self,
-        from: FramePosition,
-        mut take: impl FnMut(Replayed<'_>) -> Result<(), SinkError>,
-    ) -> Result<(), SinkError> {
-        let mut result = Ok(());
-        for piece in self.pieces.iter().filter(|piece| piece.end() > from) {
-            let n_cut = from.frames_since(piece.at_frame);
-            let at_frame = piece.at_frame + n_cut;
-            let taken = match &piece.content {
-                Content::Sound(samples) => {
-                    let stamp = BlockStamp { position: at_frame, ..BlockStamp::default() };
-                    let samples = &samples[self.spec.samples(n_cut as usize)..];
-                    take(Replayed::Sound(Block { stamp, spec: self.spec, samples }))
-                }
-                Content::Missing(reason) => {
-                    take(Replayed::Missing(Gap { at_frame, n_frames: piece.n_frames - n_cut, reason: *reason }))
-                }
-            };
-            result = result.and(taken);
-        }
-        result
+    /// Frames of sound from `from` on.
+    pub(crate) fn sound_frames_from(&self, from: FramePosition) -> u64 {
+        let within = |piece: &Piece| piece.end().frames_since(piece.at_frame.max(from));
+        self.pieces.iter().filter(|piece| matches!(piece.content, Content::Sound(_))).map(within).sum()
+    }
+
+    /// What comes next from `from` on: a gap to its end, or at most `most_frames` of sound, whose samples replace what is in
+    /// `samples`. `None`: nothing does.
+    pub(crate) fn next(&self, from: FramePosition, most_frames: u64, samples: &mut Vec<f32>) -> Option<Remembered> {
+        let first = self.pieces.partition_point(|piece| piece.end() <= from);
+        let piece = self.pieces.get(first)?;
+        let n_cut = from.frames_since(piece.at_frame);
+        let (at_frame, n_frames) = (piece.at_frame + n_cut, piece.n_frames - n_cut);
+        Some(match &piece.content {
+            Content::Sound(sound) => {
+                let n_frames = n_frames.min(most_frames);
+                let begin = self.spec.samples(n_cut as usize);
+                samples.clear();
+                samples.extend_from_slice(&sound[begin..begin + self.spec.samples(n_frames as usize)]);
+                Remembered::Sound(at_frame)
+            }
+            Content::Missing(reason) => Remembered::Missing(Gap { at_frame, n_frames, reason: *reason }),
+        })
     }
 }
 
 /// A piece of what is remembered.
-pub(crate) enum Replayed<'a> {
-    /// Sound; its stamp knows its place alone.
-    Sound(Block<'a>),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remembered {
+    /// Sound that begins there.
+    Sound(FramePosition),
     /// A gap.
     Missing(Gap),
 }
 
 #[cfg(test)]
 mod tests {
-    use ra_core::GapReason;
+    use ra_core::{BlockStamp, GapReason};
 
     use super::*;
 
@@ -216,24 +220,22 @@ mod tests {
     /// Every frame from `from` on; `None` for one that is missing.
     fn frames(recent: &RecentFrames, from: u64) -> Vec<Option<u64>> {
         let mut frames = Vec::new();
-        let mut at = None;
-        recent
-            .replay(FramePosition(from), |piece| {
-                let (begins, ends) = match piece {
-                    Replayed::Sound(block) => {
-                        frames.extend(block.samples.chunks(2).map(|f| Some(f[0] as u64)));
-                        (block.stamp.position, block.end_position())
-                    }
-                    Replayed::Missing(gap) => {
-                        frames.extend((0..gap.n_frames).map(|_| None));
-                        (gap.at_frame, gap.end())
-                    }
-                };
-                assert!(at.is_none_or(|at| at == begins), "one piece behind the other");
-                at = Some(ends);
-                Ok(())
-            })
-            .unwrap();
+        let mut at = FramePosition(from).max(recent.start());
+        let mut samples = Vec::new();
+        while let Some(piece) = recent.next(at, 7, &mut samples) {
+            let (begins, ends) = match piece {
+                Remembered::Sound(begins) => {
+                    frames.extend(samples.chunks(2).map(|f| Some(f[0] as u64)));
+                    (begins, begins + samples.len() as u64 / 2)
+                }
+                Remembered::Missing(gap) => {
+                    frames.extend((0..gap.n_frames).map(|_| None));
+                    (gap.at_frame, gap.end())
+                }
+            };
+            assert_eq!(begins, at, "one piece behind the other");
+            at = ends;
+        }
         frames
     }
 
@@ -268,6 +270,7 @@ mod tests {
         assert_eq!((recent.pieces.len(), recent.sound_frames(), recent.start()), (2, 60, FramePosition(0)));
         push(&mut recent, 10_060, 50);
         assert_eq!((recent.sound_frames(), recent.start()), (100, FramePosition(10)));
+        assert_eq!(recent.sound_frames_from(FramePosition(50)), 10 + 50);
         push(&mut recent, 10_110, 80);
         let expected: Vec<_> = (10_090..10_190).map(Some).collect();
         assert_eq!((recent.sound_frames(), frames(&recent, 0)), (100, expected));
@@ -282,18 +285,5 @@ mod tests {
         let mut recent = RecentFrames::new(spec(), Bound::Time(0), FramePosition(0));
         push(&mut recent, 0, 128);
         assert_eq!((recent.start(), frames(&recent, 0).len()), (FramePosition(128), 0));
-    }
-
-    #[test]
-    fn an_error_does_not_stop_the_replay_and_is_told() {
-        let mut recent = RecentFrames::new(spec(), Bound::Time(100), FramePosition(0));
-        push(&mut recent, 0, 10);
-        push(&mut recent, 10, 10);
-        let mut n_pieces = 0;
-        let result = recent.replay(FramePosition(0), |_| {
-            n_pieces += 1;
-            Err(SinkError::Fatal(n_pieces.to_string()))
-        });
-        assert_eq!((result.unwrap_err().to_string(), n_pieces), ("1".to_owned(), 2));
     }
 }

@@ -2,6 +2,7 @@
 //! to be that stays for ever, and is said once.
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -24,6 +25,8 @@ pub(crate) struct OwnFiles {
     journals: Vec<Journal>,
     n_deleted: u64,
     deleted_bytes: u64,
+    /// Files that could not be deleted, by journal, and whether that has to wait until no other is left to go.
+    stuck: HashMap<(usize, String), bool>,
     /// Whether something went wrong the last time, so that it is said once.
     is_failing: bool,
 }
@@ -40,6 +43,7 @@ impl OwnFiles {
             journals: Vec::new(),
             n_deleted: 0,
             deleted_bytes: 0,
+            stuck: HashMap::new(),
             is_failing: false,
         };
         files.add_directory(directory)?;
@@ -108,32 +112,40 @@ impl OwnFiles {
     /// Deletes what is to go at `now_unix_ns`, while `current_bytes` are in the file that is being written.
     pub(crate) fn tend(&mut self, now_unix_ns: i128, current_bytes: u64) {
         for _ in 0..MOST_AT_ONCE {
-            let Some((journal, file, ended)) = self.next_to_go(now_unix_ns, current_bytes) else { return };
+            let Some((journal, file, ended)) = self.next_to_go(now_unix_ns, current_bytes) else {
+                self.stuck.values_mut().for_each(|waits| *waits = false);
+                return;
+            };
             let path = self.journals[journal].directory().join(&file);
-            let result = match delete(&path, &ended) {
+            match delete(&path, &ended) {
                 Ok(bytes) => {
                     if let Some(bytes) = bytes {
                         log::info!("{}: {} is deleted, {bytes} bytes", self.name, path.display());
                         self.n_deleted += 1;
                         self.deleted_bytes += bytes;
                     }
-                    self.journals[journal].forget(&file)
+                    let forgotten = self.journals[journal].forget(&file);
+                    self.note(&path, forgotten);
+                    self.stuck.remove(&(journal, file));
                 }
-                // Tried again the next time.
                 Err(error) => {
-                    self.note(&path, Err(error));
-                    return;
+                    if self.stuck.insert((journal, file), true).is_none() {
+                        log::warn!("{}: {} can't be deleted: {error}", self.name, path.display());
+                    }
                 }
-            };
-            self.note(&path, result);
+            }
         }
     }
 
-    /// The oldest complete file, where it is too old or all together are too large.
+    /// The oldest complete file, where it is too old or all together are too large. Those that can't be deleted are none:
+    /// others are not to go in their place.
     fn next_to_go(&self, now_unix_ns: i128, current_bytes: u64) -> Option<(usize, String, Ended)> {
         let complete = self.journals.iter().enumerate().flat_map(|(n, journal)| {
-            journal.files().iter().filter_map(move |own| Some((n, own.file.as_str(), own.ended?)))
+            journal.files().iter().filter_map(move |own| Some((n, own.file.as_str(), own.ended()?)))
         });
+        let waits =
+            |n: usize, file: &str| !self.stuck.is_empty() && self.stuck.get(&(n, file.to_owned())) == Some(&true);
+        let complete = complete.filter(|&(n, file, _)| !waits(n, file));
         let mut total_bytes = current_bytes;
         let mut oldest: Option<(usize, &str, Ended)> = None;
         for (n, file, ended) in complete {
@@ -176,4 +188,56 @@ fn delete(path: &Path, ended: &Ended) -> io::Result<Option<u64>> {
         fs::remove_file(&sidecar)?;
     }
     Ok(deleted)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{process::Command, time::Duration};
+
+    use super::*;
+
+    /// A file that nobody can delete: something is mounted on it.
+    struct Nailed(PathBuf);
+
+    impl Nailed {
+        fn down(path: &Path) -> Option<Self> {
+            let mounted = Command::new("mount").arg("--bind").arg(path).arg(path).output();
+            if mounted.is_ok_and(|o| o.status.success()) {
+                return Some(Self(path.to_owned()));
+            }
+            eprintln!("SKIPPED: no permission to mount a file on itself");
+            None
+        }
+    }
+
+    impl Drop for Nailed {
+        fn drop(&mut self) {
+            let unmounted = Command::new("umount").arg(&self.0).status();
+            assert!(std::thread::panicking() || unmounted.is_ok_and(|s| s.success()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_deleted_stops_no_other_and_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |n: i128| dir.path().join(format!("{n:02}.wav"));
+        let rule = Retention { keep: Some(Duration::from_nanos(10)), max_total_bytes: Some(30) };
+        let mut own = OwnFiles::open(rule, dir.path(), "mic").unwrap();
+        for n in 0..20 {
+            fs::write(at(n), "ten bytes!").unwrap();
+            own.begun(dir.path(), &at(n));
+            own.ended(&at(n), None, n);
+        }
+        let Some(nailed) = Nailed::down(&at(0)) else { return };
+        let left = || (0..20).filter(|&n| at(n).exists()).collect::<Vec<_>>();
+        // Those older than 10 ns go at once, all but three of the others by the next time; the nailed one takes no place.
+        own.tend(20, 0);
+        assert_eq!(left(), [vec![0], (16..20).collect()].concat());
+        own.tend(20, 0);
+        assert_eq!(left(), [0, 17, 18, 19]);
+        assert_eq!(own.deleted(), (16, 160));
+        drop(nailed);
+        own.tend(20, 0);
+        assert_eq!(left(), [17, 18, 19]);
+    }
 }

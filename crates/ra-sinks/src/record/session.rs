@@ -4,12 +4,13 @@
 mod commands;
 mod elsewhere;
 mod files;
+mod recording;
 
 use std::{io, path::Path};
 
-use ra_core::{
-    Block, BlockStamp, FramePosition, Gap, GapReason, Metadata, SinkError, SinkReport, SinkStart, StreamSpec,
-};
+use ra_core::{Block, FramePosition, Gap, GapReason, Metadata, SinkError, SinkReport, SinkStart, StreamSpec};
+
+use recording::From;
 
 use super::{
     channel_choice::ChannelChoice,
@@ -24,6 +25,9 @@ use super::{
     time_of_day::TimeOfDay,
 };
 
+/// How far apart flushes are, in milliseconds of sound.
+const FLUSH_MS: f64 = 100.0;
+
 /// A recorder that was started.
 pub(crate) struct Session {
     config: RecorderConfig,
@@ -35,6 +39,12 @@ pub(crate) struct Session {
     phase: Phase,
     splitter: Splitter,
     recent: RecentFrames,
+    /// From where on what is in memory was not handed to the file yet: a pre-roll, or what another file did not hold.
+    behind: Option<FramePosition>,
+    /// What is handed on from memory.
+    scratch: Vec<f32>,
+    /// How much sound a file may owe, in frames, that another can still take over.
+    kept_frames: u64,
     time: TimeOfDay,
     series: Series,
     own_files: Option<OwnFiles>,
@@ -48,6 +58,8 @@ pub(crate) struct Session {
     untold_lost_frames: u64,
     /// No attempt to go on elsewhere before this.
     next_try: FramePosition,
+    /// Where the file begins that the last failed sync led to.
+    begun_for_sync: Option<FramePosition>,
     next_tend: FramePosition,
     report_is_new: bool,
 }
@@ -79,6 +91,9 @@ impl Session {
         let mut session = Self {
             splitter: Splitter::new(config.split, spec.sample_rate),
             recent: RecentFrames::new(spec, Bound::Time(0), start.position),
+            behind: None,
+            scratch: Vec::new(),
+            kept_frames: 0,
             time: TimeOfDay::new(start),
             opener,
             bus: start.spec,
@@ -92,6 +107,7 @@ impl Session {
             counts: Counts::default(),
             untold_lost_frames: 0,
             next_try: start.position,
+            begun_for_sync: None,
             next_tend: start.position,
             report_is_new: true,
             start: recorded,
@@ -136,7 +152,9 @@ impl Session {
             return Err(self.misuse(format!("a block at frame {}, expected frame {expected} or later", position.0)));
         };
         self.time.see(&block.stamp);
-        self.splitter.see_time(position, self.time.unix_ns_of(position));
+        if self.behind.is_none() {
+            self.splitter.see_time(position, self.time.unix_ns_of(position));
+        }
         if position > self.position {
             // The contract wants jumps announced; one that was not is a gap all the same.
             let (at_frame, n_frames) = (self.position, position.frames_since(self.position));
@@ -155,7 +173,16 @@ impl Session {
 
     fn keep(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
         match self.phase {
-            Phase::Recording(_) => self.record(block),
+            Phase::Recording(_) if self.behind.is_some() => {
+                self.recent.push(block);
+                self.catch_up_beside(block.n_frames() as u64);
+                Ok(())
+            }
+            Phase::Recording(_) => {
+                let recorded = self.record(block, From::Bus);
+                self.catch_up_at_once();
+                recorded
+            }
             Phase::Paused => {
                 self.recent.push(block);
                 Ok(())
@@ -164,132 +191,47 @@ impl Session {
         }
     }
 
-    /// Hands a block to the file, and what lies behind the file's end to the next one.
-    fn record(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
-        let mut rest = *block;
-        let (mut n_taken, mut refused) = (0, None);
-        while let Some(boundary) = self.splitter.boundary().filter(|&boundary| boundary < rest.end_position()) {
-            let boundary = boundary.max(rest.stamp.position);
-            let (head, tail) = cut(&rest, boundary);
-            // The next file is there before the last frame goes to the old one.
-            let Some(next) = self.open_next(boundary, BegunBy::Split) else { continue };
-            rest = tail;
-            if head.n_frames() > 0 {
-                match self.record_piece(&head) {
-                    Ok(()) => n_taken += head.n_frames() as u64,
-                    Err(error) => refused = Some((error, head.n_frames() as u64)),
-                }
-            }
-            self.switch_to(next, EndedBy::Split);
-        }
-        match (self.record_piece(&rest), refused) {
-            (Ok(()), None) => Ok(()),
-            // Some of the block is in a file: it counts as taken, and what is missing of it as lost.
-            (Ok(()), Some((_, n_lost))) => {
-                self.lose(n_lost);
-                Ok(())
-            }
-            (Err(_), _) if n_taken > 0 => {
-                self.lose(block.n_frames() as u64 - n_taken);
-                Ok(())
-            }
-            (Err(error), _) => Err(error),
-        }
-    }
-
-    fn record_piece(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
-        let Phase::Recording(current) = &mut self.phase else { return Err(not_recording()) };
-        let mut written = current.take.write(block);
-        if let Err(error) = &written
-            && !error.is_fatal()
-            && self.go_elsewhere(&describe(error), is_removed(error))
-            && let Phase::Recording(current) = &mut self.phase
-        {
-            written = current.take.write(block);
-        }
-        let Phase::Recording(current) = &mut self.phase else { return written };
-        if written.is_ok() {
-            self.recent.push(block);
-        } else {
-            let (at_frame, n_frames) = (block.stamp.position, block.n_frames() as u64);
-            self.recent.push_gap(&Gap { at_frame, n_frames, reason: GapReason::Refused });
-        }
-        self.recent.forget_before(current.take.published_end());
-        if self.config.split.every_bytes.is_some()
-            && current.cost.is_none()
-            && self.splitter.is_too_large(bytes_of(current))
-        {
-            self.splitter.end_at(block.end_position());
-        }
-        written
-    }
-
     pub(crate) fn gap(&mut self, gap: &Gap) -> Result<(), SinkError> {
         let Some(end) = gap.at_frame.0.checked_add(gap.n_frames).map(FramePosition) else {
             return Err(self.misuse(format!("a gap of {} frames at frame {}", gap.n_frames, gap.at_frame.0)));
         };
-        let begin = self.position.min(gap.at_frame);
-        let missing = |from: FramePosition, to: FramePosition| {
-            (to > from).then(|| Gap { at_frame: from, n_frames: to.frames_since(from), reason: gap.reason })
-        };
         if end <= self.position || gap.n_frames == 0 {
             return Ok(());
         }
-        let from = begin.max(self.position);
+        // Where it begins behind the last block, so does what is missing.
+        let at_frame = self.position;
+        let gap = Gap { at_frame, n_frames: end.frames_since(at_frame), reason: gap.reason };
         self.position = end;
-        if !matches!(self.phase, Phase::Recording(_)) {
-            missing(from, end).iter().for_each(|gap| self.recent.push_gap(gap));
+        self.recent.push_gap(&gap);
+        if !matches!(self.phase, Phase::Recording(_)) || self.behind.is_some() {
             return Ok(());
         }
-        let boundary = self.splitter.last_boundary(FramePosition(end.0 - 1)).map(|boundary| boundary.max(from));
-        let next = boundary.and_then(|boundary| Some((boundary, self.open_next(boundary, BegunBy::Split)?)));
-        let mut result = Ok(());
-        let mut at = from;
-        if let Some((boundary, next)) = next {
-            result = missing(from, boundary).map_or(Ok(()), |gap| self.record_gap(&gap));
-            self.switch_to(next, EndedBy::Split);
-            at = boundary;
-        }
-        result.and(missing(at, end).map_or(Ok(()), |gap| self.record_gap(&gap)))
-    }
-
-    fn record_gap(&mut self, gap: &Gap) -> Result<(), SinkError> {
-        let Phase::Recording(current) = &mut self.phase else { return Err(not_recording()) };
-        let noted = current.take.gap(gap);
-        self.recent.push_gap(gap);
-        self.recent.forget_before(current.take.published_end());
-        match noted {
-            Err(error) if !error.is_fatal() && self.go_elsewhere(&describe(&error), is_removed(&error)) => Ok(()),
-            noted => noted,
-        }
+        let recorded = self.record_gap(&gap);
+        self.catch_up_at_once();
+        recorded
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), SinkError> {
-        let flushed = match &mut self.phase {
-            Phase::Recording(current) => {
-                let flushed = current.take.flush();
-                self.recent.forget_before(current.take.published_end());
-                flushed.map_err(|error| (error, current.take.is_failing()))
-            }
-            Phase::Paused => Ok(()),
-            Phase::Ended => return Err(not_recording()),
-        };
+        if self.has_ended() {
+            return Err(not_recording());
+        }
+        self.catch_up_beside(self.frames_in_ms(FLUSH_MS));
+        let was_behind = self.behind.is_some();
+        let flushed = self.flush_take();
+        if !was_behind {
+            self.catch_up_at_once();
+        }
         if self.position >= self.next_tend {
             self.tend();
         }
-        match flushed {
-            Err((error, true)) if self.go_elsewhere(&describe(&error), is_removed(&error)) => Ok(()),
-            Err((error, _)) => Err(error),
-            Ok(()) => Ok(()),
-        }
+        flushed
     }
 
     /// Writes every tail.
     pub(crate) fn finish(&mut self) -> Result<SinkReport, SinkError> {
-        let ended = match std::mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Recording(current) => self.end_take(current.take, EndedBy::Stop, None),
-            Phase::Paused | Phase::Ended => Ok(()),
-        };
+        self.catch_up(u64::MAX, self.position);
+        let ended = self.end_current(EndedBy::Stop, None);
+        self.phase = Phase::Ended;
         self.tend();
         // Its list of files is free for the next one.
         self.own_files_deleted = self.own_files.take().map_or((0, 0), |own_files| own_files.deleted());
@@ -324,9 +266,16 @@ impl Session {
     }
 
     fn lose(&mut self, n_frames: u64) {
+        if n_frames == 0 {
+            return;
+        }
         self.untold_lost_frames += n_frames;
         self.counts.lost_frames += n_frames;
         self.report_is_new = true;
+    }
+
+    fn frames_in_ms(&self, ms: f64) -> u64 {
+        self.start.spec.sample_rate.frames_in_ms_ceil(ms) as u64
     }
 
     /// A call that the contract rules out. It changes nothing, and the recording goes on.
@@ -345,7 +294,14 @@ fn describe(error: &SinkError) -> String {
 }
 
 fn is_removed(error: &SinkError) -> bool {
-    matches!(error, SinkError::File { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
+    cause_kind(error) == Some(io::ErrorKind::NotFound)
+}
+
+fn cause_kind(error: &SinkError) -> Option<io::ErrorKind> {
+    match error {
+        SinkError::File { cause, .. } | SinkError::Tail { cause, .. } => Some(cause.kind()),
+        _ => None,
+    }
 }
 
 /// How large the file is, with what its container still keeps, as far as that can be said.
@@ -359,17 +315,4 @@ fn bytes_of(current: &Opened) -> u64 {
             bytes.saturating_add(u64::try_from(pending).unwrap_or(u64::MAX))
         }
     }
-}
-
-/// A block before and behind `at`, which lies within it.
-fn cut<'a>(block: &Block<'a>, at: FramePosition) -> (Block<'a>, Block<'a>) {
-    let n_frames = at.frames_since(block.stamp.position);
-    let n_samples = block.spec.samples(n_frames as usize);
-    let stamp = BlockStamp {
-        position: at,
-        capture_ns: block.stamp.capture_ns + block.spec.sample_rate.ns_of_frames(n_frames),
-        ..block.stamp
-    };
-    let (head, tail) = block.samples.split_at(n_samples);
-    (Block { samples: head, ..*block }, Block { stamp, samples: tail, ..*block })
 }

@@ -211,6 +211,8 @@ impl SidecarReport<'_> {
 pub(crate) struct SidecarFile {
     path: PathBuf,
     temporary: PathBuf,
+    /// Whether a temporary file may be left that was made here.
+    is_left: bool,
 }
 
 impl SidecarFile {
@@ -221,7 +223,7 @@ impl SidecarFile {
             path.push(suffix);
             PathBuf::from(path)
         };
-        Self { path: with(".json"), temporary: with(".json.tmp") }
+        Self { path: with(".json"), temporary: with(".json.tmp"), is_left: false }
     }
 
     /// Where it is.
@@ -229,27 +231,45 @@ impl SidecarFile {
         &self.path
     }
 
-    /// Whether something bears its name, be it a dangling link.
-    pub(crate) fn exists(&self) -> bool {
-        self.path.symlink_metadata().is_ok()
+    /// What bears its name, or the one that it has while it is written, be it a dangling link.
+    pub(crate) fn taken(&self) -> Option<&Path> {
+        [&self.path, &self.temporary].into_iter().find(|path| path.symlink_metadata().is_ok()).map(PathBuf::as_path)
     }
 
     /// Writes `report` beside the old file and puts it in its place: whoever opens it sees the old or the new one.
-    pub(crate) fn replace(&self, report: &SidecarReport<'_>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The system's own; [`io::ErrorKind::AlreadyExists`] where somebody else has put something in its way.
+    pub(crate) fn replace(&mut self, report: &SidecarReport<'_>) -> io::Result<()> {
         let mut json = serde_json::to_vec_pretty(&report.document())?;
         json.push(b'\n');
-        let written = File::create(&self.temporary).and_then(|mut file| {
-            file.write_all(&json)?;
-            // Without it a power cut may leave the new name with nothing in it.
-            file.sync_data()
-        });
-        let renamed = written.and_then(|()| fs::rename(&self.temporary, &self.path));
-        if renamed.is_err()
-            && let Err(e) = fs::remove_file(&self.temporary)
-            && e.kind() != io::ErrorKind::NotFound
-        {
-            log::warn!("{}: {e}", self.temporary.display());
+        // It could not be taken away the last time.
+        self.take_away();
+        let mut file = File::create_new(&self.temporary)
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", self.temporary.display())))?;
+        self.is_left = true;
+        // Without the sync a power cut may leave the new name with nothing in it.
+        let written = file.write_all(&json).and_then(|()| file.sync_data());
+        match written.and_then(|()| fs::rename(&self.temporary, &self.path)) {
+            Ok(()) => {
+                self.is_left = false;
+                Ok(())
+            }
+            Err(error) => {
+                self.take_away();
+                Err(error)
+            }
         }
-        renamed
+    }
+
+    /// Takes the temporary file away, where there is one that was made here.
+    fn take_away(&mut self) {
+        if !self.is_left {
+            return;
+        }
+        match fs::remove_file(&self.temporary) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => log::warn!("{}: {e}", self.temporary.display()),
+            _ => self.is_left = false,
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! The bytes on disk: positional writes into one file. Knows no format.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 use super::storage_tap::{StorageCall, Tapped};
 
@@ -105,5 +109,25 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     let _: &Path = path;
+    Ok(())
+}
+
+/// Whether what is made has to survive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lasting {
+    Yes,
+    No,
+}
+
+/// Makes a directory and those above it that are missing.
+pub(crate) fn create_directories(directory: &Path, lasting: Lasting) -> io::Result<()> {
+    let is_missing = |directory: &&Path| !directory.as_os_str().is_empty() && !directory.exists();
+    let made: Vec<&Path> = directory.ancestors().take_while(is_missing).collect();
+    fs::create_dir_all(directory)?;
+    for made in made.into_iter().filter(|_| lasting == Lasting::Yes) {
+        if let Err(e) = sync_directory_of(made) {
+            log::warn!("{}: the directory above it can't be synced: {e}", made.display());
+        }
+    }
     Ok(())
 }

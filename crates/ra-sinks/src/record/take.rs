@@ -4,6 +4,9 @@
 //! what the container has taken. What lies between them was lost or refused, is in the log already, and becomes silence
 //! as soon as the container takes it.
 
+mod durability;
+mod sidecar_part;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -12,17 +15,14 @@ use std::{
 use ra_core::{Block, FramePosition, Gap, GapReason, Metadata, SinkError, SinkStart};
 
 use super::{
-    config::{RecorderConfig, SyncRhythm},
-    container::{Container, Durability},
+    config::RecorderConfig,
+    container::Container,
     gap_log::{GapLog, Pushed},
-    levels::Levels,
     series::{BegunBy, EndedBy, PlaceInSeries},
-    sidecar::{RecordingState, SidecarFile, SidecarReport},
-    silence::SilenceLog,
+    sidecar::{RecordingState, SidecarFile},
 };
-
-/// How much audio passes between two sidecars that differ in levels and length only. A gap is written at the next flush.
-const SIDECAR_INTERVAL_MS: f64 = 10_000.0;
+use durability::Rhythm;
+use sidecar_part::SidecarPart;
 
 /// What a take begins with.
 pub(crate) struct TakeParts {
@@ -31,7 +31,12 @@ pub(crate) struct TakeParts {
     pub(crate) path: PathBuf,
     pub(crate) container: Box<dyn Container>,
     pub(crate) sidecar: Option<SidecarFile>,
-    /// How samples are kept, for the sidecar.
+    pub(crate) about: About,
+}
+
+/// What only the sidecar says.
+pub(crate) struct About {
+    /// How samples are kept.
     pub(crate) format: &'static str,
     pub(crate) series: PlaceInSeries,
     pub(crate) begun_by: BegunBy,
@@ -51,33 +56,12 @@ pub(crate) struct Take {
     sidecar: Option<SidecarPart>,
     /// Whether the last attempt to get at the file failed; so that it is logged once and not at every block.
     is_failing: bool,
+    /// Where the file ended, in its own frames, when a sync of it failed and none has succeeded since: what was written
+    /// behind the last good one may be on the disk or not.
+    sync_failed_at: Option<u64>,
+    /// Frames of sound of which nobody will ever know whether they are on the disk.
+    unsure_frames: u64,
     has_ended: bool,
-}
-
-/// What is due when, in frames that the container had taken.
-struct Rhythm {
-    header_interval_frames: u64,
-    sync_interval_frames: Option<u64>,
-    last_publish: u64,
-    last_sync: u64,
-}
-
-/// Only what the sidecar says: without one, none of it is kept.
-struct SidecarPart {
-    file: SidecarFile,
-    format: &'static str,
-    levels: Levels,
-    silence: Option<SilenceLog>,
-    series: PlaceInSeries,
-    begun_by: BegunBy,
-    ended_by: Option<EndedBy>,
-    next: Option<PathBuf>,
-    pre_roll_frames: u64,
-    channels_of_bus: Vec<u16>,
-    metadata: Metadata,
-    interval_frames: u64,
-    last_written: u64,
-    has_news: bool,
 }
 
 /// What a take has come to.
@@ -86,6 +70,15 @@ pub(crate) struct TakeTotals {
     pub(crate) clipped_samples: u64,
     pub(crate) n_gaps: u64,
     pub(crate) gap_frames: u64,
+}
+
+/// Whether a file that is left gets a last sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastSidecar {
+    /// It does.
+    Written,
+    /// It does not: the file is gone, and another may bear its name.
+    None,
 }
 
 impl std::ops::AddAssign for TakeTotals {
@@ -99,41 +92,19 @@ impl std::ops::AddAssign for TakeTotals {
 impl Take {
     /// Begins a recording, and writes its first sidecar.
     pub(crate) fn begin(config: &RecorderConfig, parts: TakeParts) -> Result<Self, SinkError> {
-        let TakeParts { start, path, container, sidecar, format, series, begun_by, pre_roll_frames, metadata } = parts;
-        let frames_in = |ms: f64| start.spec.sample_rate.frames_in_ms_ceil(ms) as u64;
-        let sidecar = sidecar.map(|file| SidecarPart {
-            file,
-            format,
-            levels: Levels::new(start.spec),
-            silence: config.silence.map(|rule| SilenceLog::new(rule, start.spec.sample_rate)),
-            series,
-            begun_by,
-            ended_by: None,
-            next: None,
-            pre_roll_frames,
-            channels_of_bus: config.channels.clone(),
-            metadata,
-            interval_frames: frames_in(SIDECAR_INTERVAL_MS),
-            last_written: 0,
-            has_news: false,
-        });
+        let TakeParts { start, path, container, sidecar, about } = parts;
+        let sidecar = sidecar.map(|file| SidecarPart::new(config, &start, file, about));
         let mut take = Self {
             path,
             container,
             accounted_end: start.position,
             gaps: GapLog::default(),
             clipped_samples: 0,
-            rhythm: Rhythm {
-                header_interval_frames: frames_in(config.header_interval_ms.into()),
-                sync_interval_frames: match config.sync {
-                    SyncRhythm::EveryMs(ms) => Some(frames_in(ms.into())),
-                    SyncRhythm::Never => None,
-                },
-                last_publish: 0,
-                last_sync: 0,
-            },
+            rhythm: Rhythm::new(config, start.spec.sample_rate),
             sidecar,
             is_failing: false,
+            sync_failed_at: None,
+            unsure_frames: 0,
             has_ended: false,
             start,
         };
@@ -164,23 +135,6 @@ impl Take {
         self.accounted_end
     }
 
-    /// Up to where the file holds everything, whatever becomes of this process.
-    pub(crate) fn published_end(&self) -> FramePosition {
-        self.start.position + self.container.counts().published_frames
-    }
-
-    /// Frames that the container has taken and that the file does not hold yet.
-    pub(crate) fn unpublished_frames(&self) -> u64 {
-        let counts = self.container.counts();
-        counts.taken_frames - counts.published_frames
-    }
-
-    /// Frames of sound before `end` that were taken and that the file does not hold: gaps are none.
-    pub(crate) fn unpublished_sound_frames(&self, end: FramePosition) -> u64 {
-        let (from, to) = (self.published_end(), self.taken_end().min(end));
-        to.frames_since(from).saturating_sub(self.gaps.frames_between(from, to))
-    }
-
     /// Whether the file could not be got at when that was last tried.
     pub(crate) const fn is_failing(&self) -> bool {
         self.is_failing
@@ -192,14 +146,6 @@ impl Take {
             clipped_samples: self.clipped_samples,
             n_gaps: self.gaps.n_gaps(),
             gap_frames: self.gaps.n_frames(),
-        }
-    }
-
-    /// From now on the sidecar says this.
-    pub(crate) fn set_metadata(&mut self, metadata: &Metadata) {
-        if let Some(sidecar) = &mut self.sidecar {
-            sidecar.metadata.clone_from(metadata);
-            sidecar.has_news = true;
         }
     }
 
@@ -252,6 +198,13 @@ impl Take {
         }
     }
 
+    /// Takes note of a block that is not to be taken, for this reason.
+    pub(crate) fn refuse(&mut self, block: &Block<'_>, cause: io::Error) -> SinkError {
+        self.account_for_loss(block.stamp.position, GapReason::Lagged);
+        self.account_for_loss(block.end_position(), GapReason::Refused);
+        self.failed(cause)
+    }
+
     /// Notes a gap and makes it silence.
     pub(crate) fn gap(&mut self, gap: &Gap) -> Result<(), SinkError> {
         let Some(end) = gap.at_frame.0.checked_add(gap.n_frames).map(FramePosition) else {
@@ -271,49 +224,41 @@ impl Take {
         if published.is_ok() {
             self.recovered();
         }
-        let taken = self.container.counts().taken_frames;
-        let is_due = self.sidecar.as_ref().is_some_and(|s| s.has_news || taken - s.last_written >= s.interval_frames);
-        let noted = if is_due { self.write_sidecar(RecordingState::Recording, None) } else { Ok(()) };
+        let noted = self.write_sidecar_if_due();
         published.and(noted)
     }
 
-    /// Ends the recording; `next` goes on behind it.
+    /// Ends the recording; `next` goes on behind it. Nothing is written to it afterwards.
     ///
     /// # Errors
-    /// [`SinkError::Tail`] where the end could not be written.
-    pub(crate) fn finish(mut self, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
+    /// [`SinkError::Tail`] where the end could not be written, or not brought to the disk.
+    pub(crate) fn close(&mut self, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
         self.note_end(by, next);
         self.end(RecordingState::Finished)
     }
 
-    /// Leaves the file as it is: it can't be written any more, and `next` goes on where what it holds ends. What its
-    /// container still kept is dropped.
+    /// Leaves the file as it is: it can't be written any more, and `next` goes on where what it is known to hold ends. What
+    /// its container still kept is dropped.
     /// Returns what it has come to.
-    pub(crate) fn leave(mut self, reason: &str, next: &Path) -> TakeTotals {
+    pub(crate) fn leave(mut self, reason: &str, next: &Path, sidecar: LastSidecar) -> TakeTotals {
         self.has_ended = true;
         self.note_end(EndedBy::Failover, Some(next));
-        self.accounted_end = self.published_end();
+        self.accounted_end = self.held_end();
         self.gaps.cut_at(self.accounted_end);
-        if let Err(error) = self.write_sidecar(RecordingState::Failed, Some(reason)) {
+        if sidecar == LastSidecar::Written
+            && let Err(error) = self.write_sidecar(RecordingState::Failed, Some(reason))
+        {
             log::warn!("{}: {error}", self.start.name);
         }
         self.totals()
     }
 
-    fn note_end(&mut self, by: EndedBy, next: Option<&Path>) {
-        if let Some(sidecar) = &mut self.sidecar {
-            sidecar.ended_by = Some(by);
-            sidecar.next = next.map(Path::to_owned);
-        }
-    }
-
     fn end(&mut self, state: RecordingState) -> Result<(), SinkError> {
         self.has_ended = true;
-        let durability =
-            if self.rhythm.sync_interval_frames.is_some() { Durability::Durable } else { Durability::Visible };
         let filled = self.fill_up_to(self.accounted_end);
-        let closed = self.container.close(durability);
-        match filled.and(closed) {
+        let closed = self.container.close();
+        let synced = if self.rhythm.has_syncs() { self.sync() } else { Ok(()) };
+        match filled.and(closed).and(synced) {
             Ok(()) => self.write_sidecar(state, None).map_err(|error| SinkError::Tail {
                 path: self.path.clone(),
                 lost_frames: 0,
@@ -321,13 +266,16 @@ impl Take {
             }),
             Err(cause) => {
                 let missing = self.missing_tail_frames();
-                let message = format!("{cause}; the last {missing} frames are not in the file");
+                let message = match self.sync_failed_at {
+                    None => format!("{cause}; the last {missing} frames are not in the file"),
+                    Some(_) => format!("{cause}; the last {missing} frames may not be on the disk"),
+                };
                 if let Err(error) = self.write_sidecar(RecordingState::Failed, Some(&message)) {
                     log::error!("{}: {error}", self.start.name);
                 }
                 Err(SinkError::Tail {
                     path: self.path.clone(),
-                    lost_frames: self.unpublished_sound_frames(self.taken_end()),
+                    lost_frames: self.missing_sound_frames(self.taken_end()),
                     cause: io::Error::new(cause.kind(), message),
                 })
             }
@@ -340,7 +288,7 @@ impl Take {
     }
 
     fn missing_tail_frames(&self) -> u64 {
-        self.accounted_end.frames_since(self.published_end())
+        self.accounted_end.frames_since(self.held_end())
     }
 
     /// Notes that everything from where the account ends up to `end` is missing.
@@ -372,29 +320,6 @@ impl Take {
         }
     }
 
-    /// Publishes after a header interval. An error here is no refusal, for the frames are kept: the next flush says it,
-    /// or the next write that finds no room.
-    fn publish_if_due(&mut self) {
-        let taken = self.container.counts().taken_frames;
-        if taken - self.rhythm.last_publish >= self.rhythm.header_interval_frames {
-            match self.publish() {
-                Ok(()) => self.recovered(),
-                Err(cause) => drop(self.failed(cause)),
-            }
-        }
-    }
-
-    fn publish(&mut self) -> io::Result<()> {
-        let taken = self.container.counts().taken_frames;
-        let is_sync_due = self.rhythm.sync_interval_frames.is_some_and(|n| taken - self.rhythm.last_sync >= n);
-        self.container.publish(if is_sync_due { Durability::Durable } else { Durability::Visible })?;
-        self.rhythm.last_publish = taken;
-        if is_sync_due {
-            self.rhythm.last_sync = taken;
-        }
-        Ok(())
-    }
-
     fn recovered(&mut self) {
         if std::mem::take(&mut self.is_failing) {
             log::info!("{}: {} takes frames again", self.start.name, self.path.display());
@@ -412,37 +337,6 @@ impl Take {
     /// A call that the contract rules out. It changes nothing, and the recording goes on.
     fn misuse(&self, message: String) -> SinkError {
         SinkError::File { path: self.path.clone(), cause: io::Error::new(io::ErrorKind::InvalidInput, message) }
-    }
-
-    fn write_sidecar(&mut self, state: RecordingState, reason: Option<&str>) -> Result<(), SinkError> {
-        let missing_tail_frames = self.missing_tail_frames();
-        let Some(sidecar) = &mut self.sidecar else { return Ok(()) };
-        let counts = self.container.counts();
-        let report = SidecarReport {
-            start: &self.start,
-            recording: &self.path,
-            format: sidecar.format,
-            series: &sidecar.series,
-            begun_by: sidecar.begun_by,
-            ended_by: sidecar.ended_by,
-            next: sidecar.next.as_deref(),
-            pre_roll_frames: sidecar.pre_roll_frames,
-            channels_of_bus: &sidecar.channels_of_bus,
-            metadata: &sidecar.metadata,
-            silence: sidecar.silence.as_ref(),
-            state,
-            reason,
-            frames: counts.published_frames,
-            missing_tail_frames,
-            clipped_samples: self.clipped_samples,
-            non_finite_samples: sidecar.levels.non_finite_samples(),
-            levels: &sidecar.levels.over(counts.taken_frames),
-            gaps: &self.gaps,
-        };
-        sidecar.file.replace(&report).map_err(|cause| SinkError::File { path: sidecar.file.path().into(), cause })?;
-        sidecar.last_written = counts.taken_frames;
-        sidecar.has_news = false;
-        Ok(())
     }
 }
 

@@ -7,7 +7,8 @@ use ra_core::SinkError;
 
 use super::container::FileFormat;
 
-/// How many names are tried before it is said that all are taken.
+/// How many names are tried before it is said that all are taken. Later files begin behind the latest one: their numbers
+/// have no such bound.
 const MOST_CANDIDATES: u32 = 1_000_000;
 /// The longest name of a file or directory that common file systems take, in bytes.
 const MOST_NAME_BYTES: usize = 255;
@@ -116,8 +117,8 @@ impl PathTemplate {
         if self.has(&Piece::Name) {
             check_name(name).map_err(|message| setting(&self.source, message))?;
         }
-        let longest = self.expand(name, &Moment::default(), MOST_CANDIDATES);
-        let longest = if self.has(&Piece::Index) { longest } else { with_suffix(&longest, MOST_CANDIDATES) };
+        let longest = self.expand(name, &Moment::default(), u32::MAX);
+        let longest = if self.has(&Piece::Index) { longest } else { with_suffix(&longest, u32::MAX) };
         let mut n_path_bytes = LONGEST_SUFFIX.len();
         for (component, is_last) in
             longest.components().rev().zip(std::iter::once(true).chain(std::iter::repeat(false)))
@@ -154,7 +155,7 @@ impl PathTemplate {
         let numbers = match nth {
             Nth::First if self.is_fixed() => 1..=1,
             Nth::First => 1..=MOST_CANDIDATES,
-            Nth::Later { from } => from.max(1)..=MOST_CANDIDATES,
+            Nth::Later { from } => from.max(1)..=from.saturating_add(MOST_CANDIDATES),
         };
         Ok(numbers.map(move |n| {
             let path = self.expand(name, &moment, n);
@@ -369,10 +370,10 @@ mod tests {
 
     #[test]
     fn names_that_file_systems_refuse_are_refused_before() {
-        // 255 less `.json.tmp`, less `-1000000.wav`.
+        // 255 less `.json.tmp`, less `-4294967295.wav`.
         let check = |template: String, name: &str| PathTemplate::parse(Path::new(&template)).unwrap().check(name);
-        assert!(check("{name}.wav".into(), &"x".repeat(255 - 9 - 12)).is_ok());
-        let error = check("{name}.wav".into(), &"x".repeat(255 - 9 - 11)).unwrap_err();
+        assert!(check("{name}.wav".into(), &"x".repeat(255 - 9 - 15)).is_ok());
+        let error = check("{name}.wav".into(), &"x".repeat(255 - 9 - 14)).unwrap_err();
         assert!(error.to_string().contains("a name of 247 bytes, expected at most 246"), "{error}");
         assert!(check(format!("{}/a.wav", "ü".repeat(127)), "").is_ok());
         assert!(check(format!("{}/a.wav", "ü".repeat(128)), "").is_err());
@@ -388,6 +389,12 @@ mod tests {
         };
         assert_eq!(later("a.wav", 1), [(1, "a.wav".into()), (2, "a-2.wav".into())]);
         assert_eq!(later("{index}.wav", 7), [(7, "0007.wav".into()), (8, "0008.wav".into())]);
+        let million = 1_000_000;
+        assert_eq!(
+            later("{index}.wav", million),
+            [(million, "1000000.wav".into()), (million + 1, "1000001.wav".into())]
+        );
+        assert_eq!(later("{index}.wav", u32::MAX), [(u32::MAX, "4294967295.wav".into())]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use ra_dsp::{BitDepth, Quantiser};
 
 use super::{
     config::SampleFormat,
-    container::{Container, ContainerConfig, Durability, FrameCounts, Origin},
+    container::{Container, ContainerConfig, FrameCounts, Origin},
     storage::{Storage, write_all_at},
     wav_header::{Pad, WavHeader},
 };
@@ -197,15 +197,15 @@ impl Container for WavWriter {
         Ok(())
     }
 
-    fn publish(&mut self, durability: Durability) -> io::Result<()> {
+    fn publish(&mut self) -> io::Result<()> {
         // What got through before an error is described all the same.
         let drained = self.drain();
         let described = self.describe();
-        drained.and(described)?;
-        if durability == Durability::Durable {
-            self.storage.sync()?;
-        }
-        Ok(())
+        drained.and(described)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.storage.sync()
     }
 
     fn set_origin(&mut self, start: &SinkStart) {
@@ -215,8 +215,8 @@ impl Container for WavWriter {
         }
     }
 
-    fn close(&mut self, durability: Durability) -> io::Result<()> {
-        self.publish(durability)
+    fn close(&mut self) -> io::Result<()> {
+        self.publish()
     }
 
     fn counts(&self) -> FrameCounts {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ra_core::{GapReason, Sink, SinkCommand, SinkError};
-use ra_sinks::{RecorderConfig, SampleFormat, SplitRule};
+use ra_sinks::{RecorderConfig, Retention, SampleFormat, SplitRule};
 use serde_json::{Value, json};
 
 use crate::{
@@ -126,6 +126,33 @@ fn a_directory_that_was_removed_is_made_again_and_no_frame_is_missing() {
     assert!(begins <= removed_at && begins + 4800 + 128 >= published, "from where the removed one ended: {begins}");
     assert!(floats(&[file]) == truths(begins..n_frames, 2));
     assert_eq!(report.notes, ["1 files could not be written to their end; went on in another"]);
+}
+
+#[test]
+fn the_sidecar_and_the_list_of_a_directory_that_was_made_again_are_those_of_the_new_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = dir.path().join("gone");
+    let keep = Some(Duration::from_secs(3600));
+    let config = RecorderConfig {
+        retention: Retention { keep, ..Retention::default() },
+        ..RecorderConfig::new(gone.join("{name}.wav"))
+    };
+    let mut driver = Driver::start(config, 2);
+    write_ms(&mut driver, 1_000);
+    fs::remove_dir_all(&gone).unwrap();
+    write_ms(&mut driver, 1_000);
+    let file = driver.path();
+    assert_eq!(file, gone.join("take.wav"));
+    let sidecar = sidecar_of(&file);
+    assert_eq!((&sidecar["state"], &sidecar["begun_by"]), (&json!("recording"), &json!("failover")));
+    let lines = || {
+        let list = fs::read_to_string(gone.join(".ra-take.files")).unwrap();
+        list.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let [begun] = &lines()[..] else { panic!("{:?}", lines()) };
+    assert!(begun["file"] == "take.wav" && begun["event"]["begun"].is_object(), "it is being written: {begun}");
+    driver.finish();
+    assert!(lines()[1]["event"]["ended"].is_object(), "{:?}", lines());
 }
 
 #[test]

@@ -5,6 +5,8 @@
 #[cfg(all(feature = "flac", feature = "opus"))]
 mod encoded;
 mod failover;
+#[cfg(feature = "record-testing")]
+mod faults;
 mod formats;
 mod full_disk;
 mod judges;

@@ -55,6 +55,26 @@ fn an_old_sidecar_is_not_overwritten_either() {
     assert!(record(&dir.path().join("{index}.wav"), "mic").unwrap().ends_with("0002.wav"));
 }
 
+/// A sidecar has another name while it is written.
+#[test]
+#[cfg(unix)]
+fn what_lies_where_a_sidecar_is_written_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("precious"), "precious").unwrap();
+    std::os::unix::fs::symlink(at("precious"), at("0001.wav.json.tmp")).unwrap();
+    assert!(record(&at("{index}.wav"), "mic").unwrap().ends_with("0002.wav"));
+    // Somebody puts it there while it is being recorded.
+    let mut recorder = Recorder::new(RecorderConfig::new(at("take.wav"))).unwrap();
+    recorder.start(&start_of("mic", 1)).unwrap();
+    std::os::unix::fs::symlink(at("precious"), at("take.wav.json.tmp")).unwrap();
+    let error = recorder.finish().unwrap_err();
+    assert!(error.to_string().contains("the recording is complete, its sidecar is not"), "{error}");
+    assert!(error.to_string().contains("take.wav.json.tmp: "), "{error}");
+    assert!(fs::symlink_metadata(at("take.wav.json.tmp")).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(at("precious")).unwrap(), "precious");
+}
+
 #[test]
 #[cfg(unix)]
 fn a_dangling_link_is_a_name_that_is_taken() {

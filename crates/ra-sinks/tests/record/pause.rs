@@ -3,11 +3,11 @@
 use std::{fs, path::Path, time::Duration};
 
 use proptest::prelude::*;
-use ra_core::{GapReason, Sink, SinkCommand, SinkError};
-use ra_sinks::{RecordFrom, Recorder, RecorderConfig, SyncRhythm};
+use ra_core::{Block, BlockStamp, FramePosition, GapReason, Sink, SinkCommand, SinkError, SinkStart};
+use ra_sinks::{RecordFrom, Recorder, RecorderConfig, SplitRule, SyncRhythm};
 use serde_json::{Value, json};
 
-use crate::signal::{Driver, start_of, truths};
+use crate::signal::{Driver, UNIX_NS, start_of, truths};
 
 fn sidecar_of(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(format!("{}.json", path.display())).unwrap()).unwrap()
@@ -81,6 +81,57 @@ fn a_pre_roll_begins_exactly_so_many_frames_earlier() {
     let sidecar = sidecar_of(&files[1]);
     assert_eq!((&sidecar["pre_roll_frames"], &sidecar["gap_frames"]), (&json!(1100), &json!(300)));
     assert_eq!(sidecar["gaps"][0]["in_file_frame"], 700);
+}
+
+#[test]
+fn a_pre_roll_that_is_not_full_yet_has_the_date_of_its_first_frame() {
+    let dir = tempfile::tempdir().unwrap();
+    // The machine has been up for eleven days.
+    let up_ns = 1_000_000_000_000_000;
+    let config = RecorderConfig {
+        record_from: RecordFrom::Resume,
+        pre_roll: Duration::from_secs(1),
+        ..RecorderConfig::new(dir.path().join("{time}.wav"))
+    };
+    let start = SinkStart { unix_minus_monotonic_ns: Some(UNIX_NS - i128::from(up_ns)), ..start_of("take", 1) };
+    let mut recorder = Recorder::new(config).unwrap();
+    recorder.start(&start).unwrap();
+    for n in 0..10u64 {
+        let stamp = BlockStamp { seq: n, position: FramePosition(n * 480), capture_ns: up_ns + n * 10_000_000 };
+        recorder.write(&Block { stamp, spec: start.spec, samples: &truths(n * 480..n * 480 + 480, 1) }).unwrap();
+    }
+    recorder.command(&SinkCommand::Resume).unwrap();
+    let path = recorder.finish().unwrap().files.remove(0);
+    assert!(path.ends_with("20261121T101530Z.wav"));
+    assert_eq!(sidecar_of(&path)["start"]["time"], "2026-11-21T10:15:30Z");
+    let bytes = fs::read(&path).unwrap();
+    assert!(bytes.windows(18).any(|w| w == b"2026-11-2110:15:30"), "in bext too");
+    assert!(floats(&path) == truths(0..4800, 1));
+}
+
+#[test]
+fn a_pre_roll_keeps_to_the_rules_for_splits() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = RecorderConfig {
+        record_from: RecordFrom::Resume,
+        pre_roll: Duration::from_millis(250),
+        split: SplitRule { every: Some(Duration::from_millis(100)), ..SplitRule::default() },
+        ..RecorderConfig::new(dir.path().join("{index}.wav"))
+    };
+    let mut driver = Driver::start(config, 2);
+    for _ in 0..100 {
+        driver.write(480).unwrap();
+    }
+    driver.recorder.command(&SinkCommand::Resume).unwrap();
+    for _ in 0..30 {
+        driver.write(480).unwrap();
+    }
+    let files = driver.finish().files;
+    let sound: Vec<Vec<f32>> = files.iter().map(|path| floats(path)).collect();
+    let lengths: Vec<usize> = sound.iter().map(|samples| samples.len() / 2).collect();
+    assert_eq!(lengths, [4800, 4800, 4800, 4800, 4800, 2400]);
+    assert!(sound.concat() == truths(36_000..62_400, 2));
+    assert_eq!(sidecar_of(&files[1])["begun_by"], "split");
 }
 
 #[test]

@@ -41,6 +41,8 @@ impl Session {
     }
 
     pub(super) fn split_now(&mut self) -> Result<(), SinkError> {
+        // The next one begins here: what comes before goes to the old one first.
+        self.catch_up(u64::MAX, self.position);
         let Phase::Recording(current) = &self.phase else { return Err(not_recording()) };
         if current.take.accounted_end() == current.take.begin_position() {
             return Ok(()); // nothing is in it yet: it is the next file already
@@ -52,11 +54,11 @@ impl Session {
 
     pub(super) fn pause(&mut self) {
         self.counts.n_pauses += 1;
-        if let Phase::Recording(current) = std::mem::replace(&mut self.phase, Phase::Paused)
-            && let Err(error) = self.end_take(current.take, EndedBy::Pause, None)
-        {
+        self.catch_up(u64::MAX, self.position);
+        if let Err(error) = self.end_current(EndedBy::Pause, None) {
             self.survive(&error);
         }
+        self.behind = None;
         self.recent.restart(self.pre_roll(), self.position);
         log::info!("{}: paused at frame {}", self.start.name, self.position.0);
     }
@@ -64,17 +66,18 @@ impl Session {
     pub(super) fn resume(&mut self) -> Result<(), SinkError> {
         let from = self.recent.start();
         let opened = self.open(from, BegunBy::Resume, &[Place::First, Place::Failover])?;
+        // It comes to the file beside the next blocks: all at once might take seconds.
+        self.behind = (from < self.position).then_some(from);
         self.go_on_in(opened);
-        self.replay(from);
         log::info!("{}: records from frame {} on", self.start.name, from.0);
         Ok(())
     }
 
     pub(super) fn pre_roll(&self) -> Bound {
-        if self.config.pre_roll.is_zero() {
-            return Bound::Time(0);
-        }
-        let ms = self.config.pre_roll.as_secs_f64() * 1e3;
-        Bound::Time(self.start.spec.sample_rate.frames_in_ms_ceil(ms) as u64)
+        Bound::Time(self.pre_roll_frames())
+    }
+
+    pub(super) fn pre_roll_frames(&self) -> u64 {
+        if self.config.pre_roll.is_zero() { 0 } else { self.frames_in_ms(self.config.pre_roll.as_secs_f64() * 1e3) }
     }
 }

@@ -4,21 +4,23 @@ use std::path::Path;
 
 use ra_core::{FramePosition, SinkError, SinkStart};
 
-use super::{Phase, Session};
+use super::{Phase, Session, describe, is_removed};
 use crate::record::{
+    config::SyncRhythm,
     opener::{NewFile, Opened, Place},
     recent::Bound,
     retention::OwnFiles,
     series::{BegunBy, EndedBy},
-    take::Take,
     template::check_name,
 };
 
-/// How much of what a file does not hold yet is kept for the next one, in milliseconds: more than it ever lacks while its
-/// disk works.
+/// How much of what is not on the disk yet is kept for the next file, in milliseconds: more than a file ever lacks while its
+/// disk works, and a second more than lies between two syncs.
 const KEPT_FOR_NEXT_MS: f64 = 2000.0;
-/// Or as much as a container keeps that could not be written, in bytes of its format, and some blocks.
+/// Or as much as a WAV file keeps that could not be written, in bytes of its format, and some blocks.
 const KEPT_FOR_NEXT_BYTES: u64 = 320 * 1024;
+/// Or as much as a coded file keeps, in milliseconds: its pages last about so long.
+const KEPT_FOR_NEXT_CODED_MS: f64 = 16_000.0;
 /// How much sound passes between two looks at what is to be deleted, in milliseconds.
 const TEND_MS: f64 = 10_000.0;
 
@@ -40,7 +42,7 @@ impl Session {
 
     pub(super) fn open(&mut self, at: FramePosition, begun_by: BegunBy, places: &[Place]) -> Result<Opened, SinkError> {
         let places = if self.opener.has_failover() { places } else { &[Place::First] };
-        let is_first = self.series.n_files() == 0 && at == self.start.position;
+        let is_first = self.series.n_files() == 0 && begun_by == BegunBy::Start;
         let start = SinkStart {
             position: at,
             unix_ns: if is_first { self.start.unix_ns } else { self.time.unix_ns_of(at) },
@@ -71,36 +73,86 @@ impl Session {
         let unix_ns = self.time.unix_ns_of(at);
         self.splitter.begin_file(at, unix_ns, opened.cost);
         self.splitter.see_time(at, unix_ns);
-        // As much as a file can lack that was not written for a while, and at least what a pre-roll has kept for it.
-        let spec = self.start.spec;
-        let buffered = KEPT_FOR_NEXT_BYTES / (self.config.format.bytes() * spec.channels.get()) as u64;
-        let kept_frames = (spec.sample_rate.frames_in_ms_ceil(KEPT_FOR_NEXT_MS) as u64).max(buffered);
-        self.recent.resize(Bound::Sound(kept_frames.max(self.recent.sound_frames())));
+        self.kept_frames = self.frames_kept_for(&opened);
+        // What is still to be handed to it is kept besides.
+        let backlog = self.behind.map_or(0, |from| self.recent.sound_frames_from(from));
+        let most = self.kept_frames.max(self.pre_roll_frames());
+        self.recent.resize(Bound::Sound(self.kept_frames + backlog.min(most)));
         self.phase = Phase::Recording(Box::new(opened));
         self.report_is_new = true;
     }
 
+    /// As much as a file can lack that was not written for a while, or not synced.
+    fn frames_kept_for(&self, opened: &Opened) -> u64 {
+        let spec = self.start.spec;
+        if opened.cost.is_none() {
+            return self.frames_in_ms(KEPT_FOR_NEXT_CODED_MS);
+        }
+        let buffered = KEPT_FOR_NEXT_BYTES / (self.config.format.bytes() * spec.channels.get()) as u64;
+        let unsynced_ms = match self.config.sync {
+            SyncRhythm::EveryMs(ms) => (f64::from(ms) + 1000.0).min(KEPT_FOR_NEXT_CODED_MS),
+            SyncRhythm::Never => 0.0,
+        };
+        self.frames_in_ms(KEPT_FOR_NEXT_MS.max(unsynced_ms)).max(buffered)
+    }
+
     /// Ends the file; `next` goes on where it ends.
-    pub(super) fn switch_to(&mut self, next: Opened, ended_by: EndedBy) {
-        let next_path = next.take.path().to_owned();
-        let old = std::mem::replace(&mut self.phase, Phase::Paused);
-        self.go_on_in(next);
-        if let Phase::Recording(old) = old
-            && let Err(error) = self.end_take(old.take, ended_by, Some(&next_path))
-        {
+    pub(super) fn switch_to(&mut self, mut next: Opened, ended_by: EndedBy) {
+        let (path, at) = (next.take.path().to_owned(), next.take.begin_position());
+        if let Err(error) = self.end_current(ended_by, Some(&path)) {
             self.survive(&error);
         }
+        // There may be one more before it than there was when it was opened, and one may be shorter.
+        next.take.set_place(self.series.place_of(&path, at, None));
+        self.go_on_in(next);
         self.tend();
     }
 
-    pub(super) fn end_take(&mut self, take: Take, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
-        let (path, begin, end) = (take.path().to_owned(), take.begin_position(), take.accounted_end());
-        let sidecar = take.sidecar_path().map(Path::to_owned);
-        self.counts.totals += take.totals();
-        let ended = take.finish(by, next);
-        let n_lost = if let Err(SinkError::Tail { lost_frames, .. }) = &ended { *lost_frames } else { 0 };
-        self.note_ended(&path, sidecar.as_deref(), begin, end.frames_since(begin) - n_lost);
-        ended
+    /// Ends the file. What its disk does not take of it goes to another, if there is a way: nothing of what was taken is
+    /// lost while it is in memory.
+    pub(super) fn end_current(&mut self, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
+        let Phase::Recording(current) = &self.phase else { return Ok(()) };
+        if current.take.has_failed_sync() {
+            self.move_before_end("it could not be brought to the disk", false);
+        }
+        let mut closed = self.close_current(by, next);
+        if let Err(error) = &closed
+            && matches!(error, SinkError::Tail { lost_frames, .. } if *lost_frames > 0)
+            && self.move_before_end(&describe(error), is_removed(error))
+        {
+            closed = self.close_current(by, next);
+        }
+        if let Phase::Recording(ended) = std::mem::replace(&mut self.phase, Phase::Paused) {
+            let mut take = ended.take;
+            let begin = take.begin_position();
+            self.counts.totals += take.totals();
+            let n_unsure = take.take_unsure_frames();
+            self.lose(n_unsure);
+            let n_lost = if let Err(SinkError::Tail { lost_frames, .. }) = &closed { *lost_frames } else { 0 };
+            let n_frames = take.accounted_end().frames_since(begin) - n_lost;
+            self.note_ended(take.path(), take.sidecar_path(), begin, n_frames);
+        }
+        closed
+    }
+
+    fn close_current(&mut self, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
+        let Phase::Recording(current) = &mut self.phase else { return Ok(()) };
+        current.take.close(by, next)
+    }
+
+    /// Goes on in another file, which ends where the old one would have.
+    fn move_before_end(&mut self, reason: &str, is_removed: bool) -> bool {
+        let Phase::Recording(current) = &self.phase else { return false };
+        let end = current.take.accounted_end();
+        let behind = self.behind.take();
+        // There is no later attempt.
+        self.next_try = self.position;
+        let is_moved = self.go_elsewhere(reason, is_removed);
+        if is_moved {
+            self.catch_up(u64::MAX, end);
+        }
+        self.behind = behind;
+        is_moved
     }
 
     pub(super) fn note_ended(&mut self, path: &Path, sidecar: Option<&Path>, begin: FramePosition, n_frames: u64) {
@@ -139,8 +191,7 @@ impl Session {
 
     /// Deletes what is to go.
     pub(super) fn tend(&mut self) {
-        let interval_frames = self.start.spec.sample_rate.frames_in_ms_ceil(TEND_MS) as u64;
-        self.next_tend = self.position + interval_frames;
+        self.next_tend = self.position + self.frames_in_ms(TEND_MS);
         let current_bytes = if let Phase::Recording(current) = &self.phase { current.length.bytes() } else { 0 };
         if let Some(own_files) = &mut self.own_files {
             let before = own_files.deleted();
