@@ -169,7 +169,8 @@ fn a_master_that_is_killed_is_waited_for_by_nobody_and_leads_again() {
         let dropped = lead["dropped_frames"].as_u64().unwrap();
         assert!((48_000 / 2..3 * 48_000).contains(&dropped), "away for a second: {lead}");
         let notes = lead["notes"].to_string();
-        assert!(notes.contains("1 loss") || notes.contains("losses 1"), "{notes}");
+        assert!(notes.contains("lost 1 times, opened again 1 times"), "{notes}");
         println!("engine: {}", summary["engine"]);
+        assert_eq!(summary["engine"]["master"]["state"], "following", "{}", summary["engine"]);
     });
 }
