@@ -223,7 +223,7 @@ pub struct DeviceTestArgs {
     /// An id that `ra devices` prints, or default; an output too, if no input has that id
     #[arg(value_name = "ID")]
     pub id: String,
-    /// How long to measure: 1s to 1h
+    /// How long to measure: 1s to 1h; 60s at most with --output
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "5s")]
     pub run_for: Duration,
     /// Play a sweep here and measure how long it takes to come back by ID

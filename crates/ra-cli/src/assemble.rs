@@ -47,6 +47,16 @@ pub(crate) struct AssembledSource {
     offset: usize,
 }
 
+impl AssembledSource {
+    /// The format of its own bus beside a `main` of this one; `None` for a device, which is not open yet.
+    fn bus_spec(&self, main: StreamSpec) -> Option<StreamSpec> {
+        match &self.input {
+            Input::Open(source) => Some(StreamSpec { sample_rate: main.sample_rate, ..source.spec() }),
+            Input::Device(_) => None,
+        }
+    }
+}
+
 /// Where a source's sound comes from.
 enum Input {
     /// A file or a signal: open.
@@ -81,7 +91,7 @@ pub(crate) fn assemble(config: &Config) -> Result<Assembly, ConfigError> {
     let room_origin_ns = SystemClock.now_ns();
     let sources: Vec<_> = config.sources.iter().filter_map(|entry| faults.source(entry, room_origin_ns)).collect();
     recordings::check_paths(config, &mut |offset, message| faults.note(offset, message));
-    let sinks: Vec<_> = config.sinks.iter().filter_map(|entry| faults.sink(entry)).collect();
+    let sinks: Vec<_> = config.sinks.iter().filter_map(|entry| faults.sink(entry, &sources)).collect();
     faults.finish()?;
     Ok(Assembly {
         text: config.text.clone(),
@@ -225,13 +235,13 @@ impl Faults<'_> {
         }
     }
 
-    fn sink(&mut self, entry: &SinkEntry) -> Option<AssembledSink> {
+    fn sink(&mut self, entry: &SinkEntry, sources: &[AssembledSource]) -> Option<AssembledSink> {
         let made = match &entry.kind {
             SinkKind::Record(record) => recordings::make_recorder(self.config.base_dir(), &entry.config.name, record)
                 .map_err(|message| (record.path.offset, message)),
             SinkKind::Output(output) => devices::make_sink(output, &entry.config.name, &self.config.engine)
                 .map_err(|message| (entry.offset, message)),
-            SinkKind::Icecast(icecast) => streams::make_stream(self.config, &entry.config.from, icecast),
+            SinkKind::Icecast(icecast) => streams::make_stream(self.config, sources, &entry.config.from, icecast),
         };
         match made {
             Ok((sink, description)) => {

@@ -35,6 +35,8 @@ impl LogFilter {
         if verbose < 2 {
             // The client library calls every connection that is closed, and be it on purpose, an error.
             targets.push(("pulseaudio::client::reactor".to_owned(), LevelFilter::Off));
+            // libjack has a dozen for every look for a server that is not there; what matters of them comes back as an error.
+            targets.push(("jack::logging".to_owned(), LevelFilter::Off));
         }
         if verbose < 1 {
             // What matters of what it finds in a file comes back as an error or a remark of the file source.
@@ -131,6 +133,7 @@ mod tests {
         assert_eq!(LogFilter::from_verbosity(0, 1).level_of("symphonia"), LevelFilter::Warn);
         assert_eq!(LogFilter::from_verbosity(0, 0).level_of("pulseaudio::client::reactor"), LevelFilter::Off);
         assert_eq!(LogFilter::from_verbosity(0, 3).level_of("pulseaudio::client::reactor"), LevelFilter::Trace);
+        assert_eq!(LogFilter::from_verbosity(0, 0).level_of("jack::logging"), LevelFilter::Off);
     }
 
     #[test]

@@ -94,6 +94,26 @@ fn a_watch_tells_arrivals_and_losses_in_lines_and_ends_with_a_signal() {
     });
 }
 
+#[cfg(unix)]
+#[test]
+fn a_watch_that_nobody_reads_ends() {
+    with_pulse_server("a_watch_that_nobody_reads_ends", &[EXACT], |_| {
+        let mut watch =
+            Command::new(env!("CARGO_BIN_EXE_ra")).args(["devices", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(watch.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.starts_with("id"), "{first}");
+        let (done, ended) = mpsc::channel();
+        let id = watch.id();
+        std::thread::spawn(move || done.send(watch.wait().unwrap().code()));
+        let code = ended.recv_timeout(PATIENCE);
+        if code.is_err() {
+            let _ = Command::new("kill").arg(id.to_string()).status();
+        }
+        assert_eq!(code, Ok(Some(0)));
+    });
+}
+
 #[test]
 fn a_device_is_tested_from_outside_and_the_exit_code_is_the_verdict() {
     let test = "a_device_is_tested_from_outside_and_the_exit_code_is_the_verdict";

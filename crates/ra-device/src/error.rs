@@ -47,6 +47,20 @@ pub enum DeviceError {
         /// The most channels that a source can have.
         most: u16,
     },
+    /// A PulseAudio device whose channels would come mixed, or not at all: the server goes by their positions.
+    #[error(
+        "{id} has channels at {}, which PulseAudio would not give one by one: make a device of it whose channels it \
+         does, and use that: {remedy}",
+        positions.join(", ")
+    )]
+    ChannelMap {
+        /// The device.
+        id: String,
+        /// Its channels' positions, by PulseAudio's names.
+        positions: Vec<String>,
+        /// The command that makes another device of it, which can be used.
+        remedy: String,
+    },
     /// The device offers nothing that can be converted to or from float samples.
     #[error("no usable sample format: the device offers {offered}")]
     Format {
@@ -61,6 +75,22 @@ pub enum DeviceError {
         /// What it said.
         message: String,
     },
+    /// The sound server does not answer questions: it hangs or is stopped. Nothing was left behind.
+    #[error("can't {operation}: no answer within {limit_ms} ms")]
+    Unanswered {
+        /// What was tried.
+        operation: &'static str,
+        /// How long it was waited for, in milliseconds.
+        limit_ms: u64,
+    },
+    /// There is no such device now, or no such server: it may come, or come back.
+    #[error("can't {operation}: {message}")]
+    Away {
+        /// What was tried.
+        operation: &'static str,
+        /// What is not there.
+        message: String,
+    },
     /// The sound system did not answer. The thread that asks it was left behind.
     #[error("can't {operation}: no answer within {limit_ms} ms")]
     TimedOut {
@@ -69,6 +99,19 @@ pub enum DeviceError {
         /// How long it was waited for, in milliseconds.
         limit_ms: u64,
     },
+}
+
+impl DeviceError {
+    /// Whether the device is not there, or nobody who could say so: rather than there, and not to be had.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            DeviceError::Away { .. }
+                | DeviceError::Unanswered { .. }
+                | DeviceError::NotFound { .. }
+                | DeviceError::NoDefault { .. }
+        )
+    }
 }
 
 fn suggestion(nearest: &Option<String>) -> String {

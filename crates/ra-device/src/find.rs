@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use cpal::{
-    DeviceId,
+    DeviceId, HostId,
     traits::{DeviceTrait, HostTrait},
 };
 
@@ -15,16 +15,23 @@ pub const DEFAULT_DEVICE: &str = "default";
 /// A device, and the connection that it is used by.
 pub(crate) type Found = (cpal::Device, HostLease);
 
-/// Finds a device. May block: it asks the sound system. The connection has to be kept for as long as the device is used.
-pub(crate) fn find(id: &str, direction: Direction) -> Result<Found, DeviceError> {
-    if id == DEFAULT_DEVICE { find_default(direction) } else { find_by_id(id, direction) }
+/// Finds a device; `None` where there is none of that id. May block: it asks the sound system. The connection has to be
+/// kept for as long as the device is used. `default_of`: the sound system whose default [`DEFAULT_DEVICE`] is to be.
+///
+/// # Errors
+/// [`DeviceError`]: there is no default, or no answer.
+pub(crate) fn find(id: &str, default_of: Option<&str>, direction: Direction) -> Result<Option<Found>, DeviceError> {
+    if id == DEFAULT_DEVICE { find_default(default_of, direction).map(Some) } else { find_by_id(id, direction) }
 }
 
-fn find_default(direction: Direction) -> Result<Found, DeviceError> {
+fn find_default(default_of: Option<&str>, direction: Direction) -> Result<Found, DeviceError> {
     let mut reasons = Vec::new();
-    for host_id in cpal::available_hosts() {
+    let is_wanted = |host: &HostId| default_of.is_none_or(|wanted| host.to_string() == wanted);
+    for host_id in cpal::available_hosts().into_iter().filter(is_wanted) {
         let host = match HostLease::take(host_id) {
             Ok(host) => host,
+            // It is there, and will answer again: the next system's default is another device.
+            Err(error @ DeviceError::Unanswered { .. }) => return Err(error),
             Err(error) => {
                 reasons.push(format!("{host_id}: {error}"));
                 continue;
@@ -49,25 +56,30 @@ fn find_default(direction: Direction) -> Result<Found, DeviceError> {
             _ => reasons.push(format!("{host_id}: it has none")),
         }
     }
-    let reason = if reasons.is_empty() { "no sound system".to_owned() } else { reasons.join("; ") };
-    Err(DeviceError::NoDefault { direction, reason })
+    if reasons.is_empty() {
+        let not_there = |name| format!("{name}: not running, or not to be found from the environment");
+        reasons.push(default_of.map_or("no sound system".to_owned(), not_there));
+    }
+    Err(DeviceError::NoDefault { direction, reason: reasons.join("; ") })
 }
 
-fn find_by_id(id: &str, direction: Direction) -> Result<Found, DeviceError> {
-    let found = DeviceId::from_str(id).ok().and_then(|wanted| {
-        let host = HostLease::take(wanted.host()).ok()?;
-        let is_it = |d: &cpal::Device| d.id().is_ok_and(|id| id == wanted) && supports(d, direction);
-        let only = || only_device(&host, &wanted, direction).filter(is_it);
-        // Not `device_by_id` alone: it takes the first device of that id, in whichever direction.
-        let by_listing = || host.devices().ok()?.find(is_it);
-        let by_id = || host.device_by_id(&wanted).filter(|d| supports(d, direction));
-        let device = only().or_else(by_listing).or_else(by_id)?;
-        Some((device, host))
-    });
-    found.ok_or_else(|| {
-        let available = all_ids(direction);
-        DeviceError::NotFound { id: id.to_owned(), direction, nearest: nearest(id, &available), available }
-    })
+fn find_by_id(id: &str, direction: Direction) -> Result<Option<Found>, DeviceError> {
+    let Ok(wanted) = DeviceId::from_str(id) else { return Ok(None) };
+    let host = HostLease::take(wanted.host())?;
+    let is_it = |d: &cpal::Device| d.id().is_ok_and(|id| id == wanted) && supports(d, direction);
+    let only = || only_device(&host, &wanted, direction).filter(is_it);
+    // Not `device_by_id` alone: it takes the first device of that id, in whichever direction.
+    let by_listing = || host.devices().ok()?.find(is_it);
+    let by_id = || host.device_by_id(&wanted).filter(|d| supports(d, direction));
+    let device = only().or_else(by_listing).or_else(by_id);
+    Ok(device.map(|device| (device, host)))
+}
+
+/// Says that there is no device of that id, and which ones there are. May block: it asks every sound system, which takes
+/// far longer than to look for one device again.
+pub(crate) fn not_found(id: &str, direction: Direction) -> DeviceError {
+    let available = all_ids(direction);
+    DeviceError::NotFound { id: id.to_owned(), direction, nearest: nearest(id, &available), available }
 }
 
 /// JACK's one device of a direction. To look at both, as a listing does, joins its graph twice: 130 ms.

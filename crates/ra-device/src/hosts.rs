@@ -16,6 +16,8 @@ use std::{
 
 use cpal::{Host, HostId, traits::HostTrait};
 
+use crate::{DeviceError, identity};
+
 /// For how long a connection may be used again, counted from when it was made; `None` for one that is not kept. Asks no
 /// sound system.
 fn kept_for(host: &Host) -> Option<Duration> {
@@ -47,18 +49,24 @@ pub(crate) struct HostLease {
 }
 
 impl HostLease {
-    /// Lends one that is idle and still works, or connects anew. May block: it asks the sound system.
+    /// Lends one that is idle and still works, or connects anew. May block: it asks the sound system, and a server only
+    /// once it has been seen to answer.
     ///
     /// # Errors
-    /// cpal's, where there is no connection to be had.
-    pub(crate) fn take(id: HostId) -> Result<Self, cpal::Error> {
+    /// [`DeviceError`]: there is no connection to be had.
+    pub(crate) fn take(id: HostId) -> Result<Self, DeviceError> {
+        identity::check_host(&id.to_string())?;
         while let Some((host, made)) = idle(id, Instant::now()) {
             // The server may have ended since, and another one may have begun; a dead connection says so at once.
             if host.devices().is_ok() {
                 return Ok(Self { host: Some(host), made });
             }
         }
-        cpal::host_from_id(id).map(|host| Self { host: Some(host), made: Instant::now() })
+        let host = cpal::host_from_id(id).map_err(|error| DeviceError::Refused {
+            operation: "reach the sound system",
+            message: error.to_string(),
+        })?;
+        Ok(Self { host: Some(host), made: Instant::now() })
     }
 }
 

@@ -8,6 +8,11 @@
     feature = "pulseaudio",
     any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd")
 ))]
+mod channel_map;
+#[cfg(all(
+    feature = "pulseaudio",
+    any(target_os = "linux", target_os = "dragonfly", target_os = "freebsd", target_os = "netbsd")
+))]
 mod connection;
 #[cfg(all(
     feature = "pulseaudio",
@@ -44,13 +49,13 @@ impl OnMove {
     }
 }
 
-/// Fails where the server of a device does not answer at all, in half a second: cpal would wait 2 s for it, and leave a
-/// thread behind.
+/// Fails where the server of a sound system is not there, or does not answer in half a second: cpal would wait 2 s for it
+/// or for ever, and leave a thread behind.
 ///
 /// # Errors
-/// [`DeviceError::Refused`], [`DeviceError::TimedOut`].
-pub(crate) fn check_server(device: &str) -> Result<(), DeviceError> {
-    server::check(device)
+/// [`DeviceError::Away`], [`DeviceError::Unanswered`].
+pub(crate) fn check_host(host: &str) -> Result<(), DeviceError> {
+    server::check_host(host)
 }
 
 /// Whether [`check_device`] can tell anything of such a device.
@@ -58,13 +63,26 @@ pub(crate) fn can_check(device: &str) -> bool {
     server::can_check(device)
 }
 
-/// As [`check_server`], and fails where the server does not know the device: without looking for another one that the
+/// As [`check_host`], and fails where the server does not know the device: without looking for another one that the
 /// user may have meant, which takes far longer. For a device that was there once.
 ///
 /// # Errors
-/// [`DeviceError::Refused`], [`DeviceError::TimedOut`].
+/// [`DeviceError::Away`], [`DeviceError::Unanswered`].
 pub(crate) fn check_device(device: &str, direction: Direction) -> Result<(), DeviceError> {
     server::check_device(device, direction)
+}
+
+/// Fails for a device whose channels the server would mix, or leave out.
+///
+/// # Errors
+/// [`DeviceError::ChannelMap`]; [`DeviceError::Away`], [`DeviceError::Unanswered`].
+pub(crate) fn check_channels(device: &str, direction: Direction) -> Result<(), DeviceError> {
+    server::check_channels(device, direction)
+}
+
+/// The device that a sound system calls its default, where [`check_device`] can be asked about it under a name of its own.
+pub(crate) fn default_of(host: &str, direction: Direction) -> Option<&'static str> {
+    server::default_of(host, direction)
 }
 
 /// Calls `build`, finds out which of the server's streams came of it, and watches that until the [`Watch`] is dropped.

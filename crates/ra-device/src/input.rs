@@ -6,7 +6,7 @@ use cpal::{InputCallbackInfo, traits::DeviceTrait};
 use ra_core::{ChannelCount, Clock, Granted, PeriodInput, RealtimeGrant, SampleRate, StreamSpec, SystemClock};
 
 use crate::{
-    DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, Probed, StreamCounts, deadline,
+    DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, Probed, StreamCounts, deadline, find,
     identity::{self, OnMove},
     input_period::InputPeriod,
     negotiate::Wish,
@@ -24,12 +24,16 @@ const SHOWN_CHANNELS: usize = 16;
 pub struct InputRequest {
     /// A device's id, or `"default"` (the default).
     pub device: String,
+    /// Of `"default"`: the sound system whose default it has to be, as in [`DeviceInfo::host`](crate::DeviceInfo::host);
+    /// `None` (the default) for the first one that has a default.
+    pub default_of: Option<String>,
     /// The rate to ask for; the device's own where it is `None` (the default) or not to be had.
     pub sample_rate: Option<SampleRate>,
     /// Which channels, counted from 1, in this order; `None` (the default) for all.
     pub channels: Option<Vec<u16>>,
     /// How many channels have to come, where `channels` does not say which: the first ones of a device that has more, a
-    /// mono device's one again and again. `None` (the default) for as many as the device has.
+    /// mono device's one again and again at its full level, and silence for what another lacks. `None` (the default) for
+    /// as many as the device has.
     pub n_channels: Option<ChannelCount>,
     /// Frames in a period, a wish; `None` (the default) asks for about 5 ms, and 20 ms of a
     /// server: PulseAudio keeps no more than one period, and what it loses of shorter ones nobody reports.
@@ -40,6 +44,7 @@ impl Default for InputRequest {
     fn default() -> Self {
         Self {
             device: DEFAULT_DEVICE.to_owned(),
+            default_of: None,
             sample_rate: None,
             channels: None,
             n_channels: None,
@@ -66,12 +71,16 @@ impl InputRequest {
         Ok(Wish { sample_rate, channels, highest_channel, period_frames, usual_periods_per_second: 200 })
     }
 
+    fn find(&self, wish: &Wish) -> Result<Option<Target>, DeviceError> {
+        Target::find(&self.device, self.default_of.as_deref(), Direction::Input, wish)
+    }
+
     /// The channels of a target as the stream delivers them: counted from 0, and the spec that comes of it.
     fn select(&self, target: &Target) -> Result<(Box<[usize]>, StreamSpec), DeviceError> {
         let mut spec = target.choice.spec;
         let selection: Box<[usize]> = match (&self.channels, self.n_channels) {
             (Some(channels), _) => channels.iter().map(|&channel| usize::from(channel) - 1).collect(),
-            (None, Some(wanted)) => fit(spec.channels, wanted)?,
+            (None, Some(wanted)) => fit(spec.channels, wanted),
             (None, None) => Box::default(),
         };
         if !selection.is_empty() {
@@ -85,15 +94,15 @@ impl InputRequest {
     }
 }
 
+/// A channel that no device has: silence.
+const SILENT: usize = usize::MAX;
+
 /// The channels, counted from 0, that make `wanted` out of what there is; none for all in their order.
-fn fit(there: ChannelCount, wanted: ChannelCount) -> Result<Box<[usize]>, DeviceError> {
+fn fit(there: ChannelCount, wanted: ChannelCount) -> Box<[usize]> {
     match (there.get(), wanted.get()) {
-        (there, wanted) if there == wanted => Ok(Box::default()),
-        (there, wanted) if there > wanted => Ok((0..wanted).collect()),
-        (1, wanted) => Ok(vec![0; wanted].into_boxed_slice()),
-        _ => {
-            Err(DeviceError::Channels { asked: wanted.as_u16(), most: there.as_u16(), available: vec![there.as_u16()] })
-        }
+        (there, wanted) if there == wanted => Box::default(),
+        (1, wanted) => vec![0; wanted].into_boxed_slice(),
+        (there, wanted) => (0..wanted).map(|channel| if channel < there { channel } else { SILENT }).collect(),
     }
 }
 
@@ -107,8 +116,7 @@ fn fit(there: ChannelCount, wanted: ChannelCount) -> Result<Box<[usize]>, Device
 pub fn probe_input(request: &InputRequest) -> Result<Probed, DeviceError> {
     let (wish, request) = (request.wish()?, request.clone());
     deadline::run("look at the device", deadline::OPEN_LIMIT, move || {
-        identity::check_server(&request.device)?;
-        let target = Target::find(&request.device, Direction::Input, &wish)?;
+        let target = request.find(&wish)?.ok_or_else(|| find::not_found(&request.device, Direction::Input))?;
         let (_, spec) = request.select(&target)?;
         Ok(Probed { id: target.id, name: target.name, spec })
     })?
@@ -129,12 +137,13 @@ impl InputStream {
     /// Not real-time safe: allocates, does I/O.
     ///
     /// # Errors
-    /// [`DeviceError`]: no such device, no such channel, refused, or no answer. `input` is dropped then.
+    /// [`DeviceError`]: no such device, no such channel, refused, or no answer. `input` is dropped then. What there is
+    /// instead of a device that is not there is not looked for: [`probe_input`] says that.
     pub fn open(request: &InputRequest, input: Box<dyn PeriodInput>) -> Result<Self, DeviceError> {
         let (wish, request) = (request.wish()?, request.clone());
         deadline::run("open the device", deadline::OPEN_LIMIT, move || {
             identity::check_device(&request.device, Direction::Input)?;
-            let target = Target::find(&request.device, Direction::Input, &wish)?;
+            let target = request.find(&wish)?.ok_or_else(Target::away)?;
             let (selection, spec) = request.select(&target)?;
             let status = Arc::new(Status::new());
             let channels = target.choice.spec.channels.get();
@@ -161,6 +170,16 @@ impl InputStream {
     /// [`DeviceError::Refused`], [`DeviceError::TimedOut`].
     pub fn start(&self) -> Result<(), DeviceError> {
         self.open.start()
+    }
+
+    /// The id of the device itself, also where `"default"` was asked for.
+    pub fn id(&self) -> &str {
+        self.open.id()
+    }
+
+    /// The channels that the device was opened with, of which those are made that are delivered.
+    pub fn device_channels(&self) -> ChannelCount {
+        self.open.device_channels()
     }
 
     /// What happened since the last call. Never blocks.
@@ -228,12 +247,11 @@ mod tests {
 
     #[test]
     fn a_number_of_channels_is_made_of_what_there_is() {
-        let fitted = |there, wanted| {
-            fit(ChannelCount::new(there).unwrap(), ChannelCount::new(wanted).unwrap()).map(|fitted| fitted.to_vec())
-        };
-        assert_eq!(fitted(2, 2), Ok(vec![]));
-        assert_eq!(fitted(8, 2), Ok(vec![0, 1]));
-        assert_eq!(fitted(1, 2), Ok(vec![0, 0]));
-        assert_eq!(fitted(2, 3), Err(DeviceError::Channels { asked: 3, most: 2, available: vec![2] }));
+        let fitted =
+            |there, wanted| fit(ChannelCount::new(there).unwrap(), ChannelCount::new(wanted).unwrap()).to_vec();
+        assert_eq!(fitted(2, 2), Vec::<usize>::new());
+        assert_eq!(fitted(8, 2), [0, 1]);
+        assert_eq!(fitted(1, 2), [0, 0]);
+        assert_eq!(fitted(2, 4), [0, 1, SILENT, SILENT]);
     }
 }

@@ -20,14 +20,14 @@ pub(crate) struct InputPeriod {
     status: Arc<Status>,
     sample_rate: SampleRate,
     device_channels: usize,
-    /// Counted from 0; empty for all channels in their order.
+    /// Counted from 0, silence beyond the device's; empty for all channels in their order.
     selection: Box<[usize]>,
     scratch: Box<[f32]>,
     health: Health,
 }
 
 impl InputPeriod {
-    /// Each channel of `selection` must be below `device_channels`.
+    /// `selection`: channels counted from 0; those that the device has not are silence. Empty for all in their order.
     ///
     /// # Real-time safety
     /// Not real-time safe: allocates.
@@ -93,7 +93,7 @@ mod tests {
         fn mark_break(&mut self) {}
     }
 
-    fn period(channels: usize, selection: &[usize]) -> (InputPeriod, Pushes, Arc<Status>) {
+    fn period_of(channels: usize, selection: &[usize]) -> (InputPeriod, Pushes, Arc<Status>) {
         let (pushes, status) = (Pushes::default(), Arc::new(Status::new()));
         let input = Box::new(Keep(pushes.clone()));
         (InputPeriod::new(input, status.clone(), SampleRate::HZ_48000, channels, selection.into()), pushes, status)
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_giant_period_goes_in_pieces_each_with_its_own_time() {
-        let (mut period, pushes, status) = period(2, &[]);
+        let (mut period, pushes, status) = period_of(2, &[]);
         let data: Vec<i16> = (0..94_000u32).flat_map(|i| [(i % 32_768) as i16, -((i % 32_768) as i16)]).collect();
         period.on_period(&data, 10_000_000_000, Some(2_000_000_000));
         let pushes = pushes.lock().unwrap();
@@ -120,14 +120,17 @@ mod tests {
 
     #[test]
     fn channels_are_selected_in_the_callback() {
-        let (mut period, pushes, _) = period(4, &[2, 0]);
+        let (mut period, pushes, _) = period_of(4, &[2, 0]);
         period.on_period(&[0.1f32, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 1_000_000_000, Some(50_000));
         assert_eq!(pushes.lock().unwrap()[0].1, [0.3, 0.1, 0.7, 0.5]);
+        let (mut period, pushes, _) = period_of(2, &[0, 1, usize::MAX]);
+        period.on_period(&[i16::MIN, 16_384], 1_000_000_000, Some(50_000));
+        assert_eq!(pushes.lock().unwrap()[0].1, [-1.0, 0.5, 0.0], "what is not there is silence");
     }
 
     #[test]
     fn a_stamp_of_the_future_is_replaced_and_counted() {
-        let (mut period, pushes, status) = period(1, &[]);
+        let (mut period, pushes, status) = period_of(1, &[]);
         period.on_period(&[0.0f32; 480], 5_000_000_000, None);
         assert_eq!(pushes.lock().unwrap()[0].0, 5_000_000_000 - 10_000_000);
         assert_eq!(status.counts().replaced_stamps, 1);
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn nothing_is_delivered_after_closing() {
-        let (mut period, pushes, status) = period(1, &[]);
+        let (mut period, pushes, status) = period_of(1, &[]);
         status.close();
         period.on_period(&[0.5f32; 480], 5_000_000_000, None);
         assert!(pushes.lock().unwrap().is_empty());
@@ -162,7 +165,7 @@ mod tests {
                 }
             });
         }
-        for selection in [&[][..], &[3, 1, 1]] {
+        for selection in [&[][..], &[3, 1, 1], &[0, usize::MAX]] {
             run::<i8>(selection);
             run::<i16>(selection);
             run::<cpal::I24>(selection);

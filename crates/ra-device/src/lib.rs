@@ -35,7 +35,7 @@ mod watch;
 pub use error::DeviceError;
 pub use find::DEFAULT_DEVICE;
 pub use input::{InputRequest, InputStream, probe_input};
-pub use listing::{DeviceInfo, DeviceListing, Direction, HostInfo, host_names, list_devices};
+pub use listing::{DeviceInfo, DeviceListing, Direction, HostInfo, host_names, host_of, list_devices};
 pub use output::{OutputRequest, OutputStream, probe_output};
 pub use output_period::PeriodOutput;
 pub use return_watch::ReturnWatch;

@@ -72,6 +72,11 @@ pub fn host_names() -> Vec<String> {
     cpal::ALL_HOSTS.iter().map(|host| name_of(*host)).collect()
 }
 
+/// The sound system of a device's id; `None` of `"default"`, whose it is not known.
+pub fn host_of(id: &str) -> Option<&str> {
+    id.split_once(':').map(|(host, _)| host)
+}
+
 pub(crate) fn name_of(host: cpal::HostId) -> String {
     host.to_string()
 }

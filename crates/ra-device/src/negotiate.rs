@@ -12,7 +12,8 @@ pub(crate) struct Offer {
     pub(crate) own_rate_hz: u32,
     pub(crate) own_channels: u16,
     pub(crate) ranges: Vec<Range>,
-    /// Whether a sound server mixes channels up and down, so that counts other than the device's own mean nothing.
+    /// Whether a sound server mixes channels up and down and resamples, so that counts and rates other than the device's own
+    /// mean nothing.
     pub(crate) server_remixes: bool,
 }
 
@@ -63,8 +64,8 @@ fn usual_period_frames(rate_hz: u32, per_second: u32) -> u32 {
     (rate_hz / per_second).max(16).next_power_of_two()
 }
 
-/// Chooses. A rate that the device does not have gives the device's own one (the engine resamples); a channel that it
-/// does not have is an error.
+/// Chooses. A rate that the device does not have gives the device's own one (the engine resamples, and says so); a channel
+/// that it does not have is an error.
 ///
 /// # Errors
 /// [`DeviceError::Channels`], [`DeviceError::Format`], [`DeviceError::Refused`] for a spec that is out of range.
@@ -72,8 +73,9 @@ pub(crate) fn choose(offer: &Offer, wish: &Wish) -> Result<Choice, DeviceError> 
     let channels = choose_channels(offer, wish)?;
     let ranges = || offer.ranges.iter().filter(move |r| r.channels() == channels);
     let has = |hz: u32| ranges().any(|r| r.contains_rate(hz) && FORMATS.contains(&r.sample_format()));
+    let is_its_own = |hz: u32| !offer.server_remixes || hz == offer.own_rate_hz;
     let rate_hz = match wish.sample_rate {
-        Some(rate) if has(rate.hz()) => rate.hz(),
+        Some(rate) if is_its_own(rate.hz()) && has(rate.hz()) => rate.hz(),
         _ if has(offer.own_rate_hz) => offer.own_rate_hz,
         _ => ranges().map(|r| r.max_sample_rate()).filter(|&hz| has(hz)).min().unwrap_or(offer.own_rate_hz),
     };
@@ -201,7 +203,12 @@ mod tests {
         let at = |hz| Wish { sample_rate: Some(SampleRate::new(hz).unwrap()), ..NO_WISH };
         assert_eq!(choose(&interface(), &at(96_000)).unwrap().config.sample_rate, 96_000);
         assert_eq!(choose(&interface(), &at(22_050)).unwrap().config.sample_rate, 48_000, "its own instead");
-        assert_eq!(choose(&server(), &at(22_050)).unwrap().config.sample_rate, 22_050);
+        assert_eq!(choose(&server(), &at(44_100)).unwrap().config.sample_rate, 44_100);
+        assert_eq!(
+            choose(&server(), &at(22_050)).unwrap().config.sample_rate,
+            44_100,
+            "a server would resample unsaid"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use cpal::{OutputCallbackInfo, traits::DeviceTrait};
 use ra_core::{ChannelCount, Clock, Granted, RealtimeGrant, SampleRate, StreamSpec, SystemClock};
 
 use crate::{
-    DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, PeriodOutput, Probed, StreamCounts, deadline,
+    DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, PeriodOutput, Probed, StreamCounts, deadline, find,
     identity::{self, OnMove},
     negotiate::Wish,
     output_period::OutputPeriod,
@@ -20,6 +20,9 @@ use crate::{
 pub struct OutputRequest {
     /// A device's id, or `"default"` (the default).
     pub device: String,
+    /// Of `"default"`: the sound system whose default it has to be, as in [`DeviceInfo::host`](crate::DeviceInfo::host);
+    /// `None` (the default) for the first one that has a default.
+    pub default_of: Option<String>,
     /// The rate to ask for; the device's own where it is `None` (the default) or not to be had.
     pub sample_rate: Option<SampleRate>,
     /// How many channels to ask for; the device's own count where it is `None` (the default) or not to be had.
@@ -30,7 +33,13 @@ pub struct OutputRequest {
 
 impl Default for OutputRequest {
     fn default() -> Self {
-        Self { device: DEFAULT_DEVICE.to_owned(), sample_rate: None, channels: None, period_frames: None }
+        Self {
+            device: DEFAULT_DEVICE.to_owned(),
+            default_of: None,
+            sample_rate: None,
+            channels: None,
+            period_frames: None,
+        }
     }
 }
 
@@ -44,6 +53,10 @@ impl OutputRequest {
             usual_periods_per_second: 100,
         }
     }
+
+    fn find(&self) -> Result<Option<Target>, DeviceError> {
+        Target::find(&self.device, self.default_of.as_deref(), Direction::Output, &self.wish())
+    }
 }
 
 /// Says what an output would be opened as, without opening it. Blocks for 5 s at most.
@@ -56,8 +69,7 @@ impl OutputRequest {
 pub fn probe_output(request: &OutputRequest) -> Result<Probed, DeviceError> {
     let request = request.clone();
     deadline::run("look at the device", deadline::OPEN_LIMIT, move || {
-        identity::check_server(&request.device)?;
-        let target = Target::find(&request.device, Direction::Output, &request.wish())?;
+        let target = request.find()?.ok_or_else(|| find::not_found(&request.device, Direction::Output))?;
         Ok(Probed { id: target.id, name: target.name, spec: target.choice.spec })
     })?
 }
@@ -78,15 +90,16 @@ impl OutputStream {
     /// Not real-time safe: allocates, does I/O.
     ///
     /// # Errors
-    /// [`DeviceError`]: no such device, refused, or no answer.
+    /// [`DeviceError`]: no such device, refused, or no answer. What there is instead of a device that is not there is not
+    /// looked for: [`probe_output`] says that.
     pub fn open(
         request: &OutputRequest,
         make: impl FnOnce(StreamSpec) -> Box<dyn PeriodOutput> + Send + 'static,
     ) -> Result<Self, DeviceError> {
         let request = request.clone();
         deadline::run("open the device", deadline::OPEN_LIMIT, move || {
-            identity::check_server(&request.device)?;
-            let target = Target::find(&request.device, Direction::Output, &request.wish())?;
+            identity::check_device(&request.device, Direction::Output)?;
+            let target = request.find()?.ok_or_else(Target::away)?;
             let spec = target.choice.spec;
             let status = Arc::new(Status::new());
             let period = OutputPeriod::new(make(spec), status.clone(), spec.sample_rate, spec.channels.get());
@@ -112,6 +125,11 @@ impl OutputStream {
     /// [`DeviceError::Refused`], [`DeviceError::TimedOut`].
     pub fn start(&self) -> Result<(), DeviceError> {
         self.open.start()
+    }
+
+    /// The id of the device itself, also where `"default"` was asked for.
+    pub fn id(&self) -> &str {
+        self.open.id()
     }
 
     /// What happened since the last call. Never blocks.

@@ -46,11 +46,12 @@ pub(crate) fn read_samples<T: DeviceSample>(from: &[T], to: &mut [f32]) {
     }
 }
 
-/// Converts the channels of `selection` (counted from 0, each below `channels`) out of interleaved frames.
+/// Converts the channels of `selection` (counted from 0; silence where there is none of that number) out of interleaved
+/// frames.
 pub(crate) fn read_selected<T: DeviceSample>(from: &[T], channels: usize, selection: &[usize], to: &mut [f32]) {
     for (to, from) in to.chunks_exact_mut(selection.len()).zip(from.chunks_exact(channels)) {
         for (to, &channel) in to.iter_mut().zip(selection) {
-            *to = from[channel].to_unit();
+            *to = from.get(channel).map_or(0.0, |sample| sample.to_unit());
         }
     }
 }

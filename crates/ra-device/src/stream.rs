@@ -10,12 +10,12 @@ use cpal::{
     StreamInstant,
     traits::{DeviceTrait, StreamTrait},
 };
-use ra_core::{Granted, RealtimeGrant, StreamSpec};
+use ra_core::{ChannelCount, Granted, RealtimeGrant, StreamSpec};
 
 use crate::{
     DeviceError, DeviceEvent, Direction, StreamCounts, deadline, find,
     hosts::HostLease,
-    identity::Watch,
+    identity::{self, Watch},
     negotiate::{self, Choice, Offer, Wish},
     status::{Status, Watcher},
     thread_class,
@@ -43,17 +43,28 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Finds and negotiates. May block.
-    pub(crate) fn find(id: &str, direction: Direction, wish: &Wish) -> Result<Self, DeviceError> {
-        let (device, lease) = find::find(id, direction)?;
+    /// Finds and negotiates; `None` where there is no device of that id. May block.
+    pub(crate) fn find(
+        id: &str,
+        default_of: Option<&str>,
+        direction: Direction,
+        wish: &Wish,
+    ) -> Result<Option<Self>, DeviceError> {
+        let Some((device, lease)) = find::find(id, default_of, direction)? else { return Ok(None) };
         let offer = offer_of(&device, direction).map_err(|error| DeviceError::Refused {
             operation: "ask the device for its formats",
             message: error.to_string(),
         })?;
         let choice = negotiate::choose(&offer, wish)?;
         let id = device.id().map_or_else(|_| id.to_owned(), |id| id.to_string());
+        identity::check_channels(&id, direction)?;
         let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
-        Ok(Self { device, id, name, choice, lease })
+        Ok(Some(Self { device, id, name, choice, lease }))
+    }
+
+    /// The error for a device that is not there, which nobody takes for a slip of the pen.
+    pub(crate) fn away() -> DeviceError {
+        DeviceError::Away { operation: "open the device", message: "it is not there (now)".to_owned() }
     }
 
     /// The error for an opening that was refused.
@@ -103,6 +114,8 @@ pub(crate) struct OpenStream {
     status: Arc<Status>,
     watcher: Watcher,
     granted: Granted,
+    id: String,
+    device_channels: ChannelCount,
     watch: Option<Watch>,
 }
 
@@ -111,8 +124,10 @@ impl OpenStream {
     pub(crate) fn new(stream: cpal::Stream, target: Target, status: Arc<Status>, spec: StreamSpec) -> Self {
         let period_frames = stream.buffer_size().ok().filter(|&n| n > 0);
         let granted = Granted { spec, period_frames, device: target.label() };
-        let stream = Leased { stream, _lease: target.lease };
-        Self { stream: Some(Arc::new(stream)), status, watcher: Watcher::default(), granted, watch: None }
+        let Target { id, choice, lease, .. } = target;
+        let stream = Some(Arc::new(Leased { stream, _lease: lease }));
+        let device_channels = choice.spec.channels;
+        Self { stream, status, watcher: Watcher::default(), granted, id, device_channels, watch: None }
     }
 
     /// With what watches on which device it is.
@@ -123,6 +138,14 @@ impl OpenStream {
 
     pub(crate) fn granted(&self) -> &Granted {
         &self.granted
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn device_channels(&self) -> ChannelCount {
+        self.device_channels
     }
 
     pub(crate) fn start(&self) -> Result<(), DeviceError> {

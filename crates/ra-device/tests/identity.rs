@@ -15,8 +15,8 @@ use std::{
 
 use ra_core::PeriodInput;
 use ra_device::{
-    DeviceError, DeviceEvent, Direction, InputRequest, InputStream, OutputRequest, OutputStream, PeriodOutput,
-    ReturnWatch,
+    DeviceError, DeviceEvent, InputRequest, InputStream, OutputRequest, OutputStream, PeriodOutput, ReturnWatch,
+    list_devices, probe_input, probe_output,
     testing::{NullSink, Pacat, PulseServer, with_pulse_server},
 };
 
@@ -110,7 +110,7 @@ fn a_stream_that_the_server_moves_is_lost_and_delivers_nothing_more() {
             drop(mic);
             if unplug {
                 let error = InputStream::open(&request("pulseaudio:mic.monitor"), Box::new(Counter(n_mic))).err();
-                assert!(matches!(error, Some(DeviceError::Refused { .. })), "{error:?}");
+                assert!(matches!(error, Some(DeviceError::Away { .. })), "{error:?}");
                 server.plug(MIC);
             }
             let (_mic, n_mic) = capture("pulseaudio:mic.monitor");
@@ -174,6 +174,7 @@ fn the_only_device_unplugged_and_a_killed_server_are_told_at_once() {
     });
 }
 
+/// More attempts than can wait at the server's door: PulseAudio lets five of them.
 #[test]
 fn a_server_that_does_not_answer_costs_half_a_second_and_no_thread() {
     let test = "a_server_that_does_not_answer_costs_half_a_second_and_no_thread";
@@ -182,14 +183,21 @@ fn a_server_that_does_not_answer_costs_half_a_second_and_no_thread() {
         wait_for("sound", || count.load(Relaxed) > 0);
         let n_before = n_threads();
         server.stop();
-        for _ in 0..3 {
+        for i in 0..20 {
             let begun = Instant::now();
-            let count = Arc::new(AtomicU64::new(0));
-            let error = InputStream::open(&request("pulseaudio:mic.monitor"), Box::new(Counter(count))).err();
+            let device = ["pulseaudio:mic.monitor", "default"][i % 2];
+            let input = Box::new(Counter(Arc::default()));
+            let error = match i % 4 {
+                0 | 1 => InputStream::open(&request(device), input).err(),
+                2 => probe_input(&request(device)).err(),
+                _ => OutputStream::open(&OutputRequest::default(), |_| Box::new(Silence)).err(),
+            };
             println!("a stopped server: {error:?} after {:?}", begun.elapsed());
-            assert!(matches!(error, Some(DeviceError::TimedOut { .. })), "{error:?}");
+            assert!(matches!(error, Some(DeviceError::Unanswered { .. })), "{error:?}");
             assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         }
+        let listing = list_devices();
+        assert!(listing.reason.as_ref().is_some_and(|why| why.contains("no answer within 500 ms")), "{listing:?}");
         // One that is ending when its call returns takes a moment more.
         wait_for("every thread of a failed start to end", || n_threads() <= n_before);
         let n_stopped = count.load(Relaxed);
@@ -223,25 +231,58 @@ fn opening_losing_and_failing_leaves_no_thread_and_no_stream_behind() {
     });
 }
 
+fn watch(device: &str, why: &DeviceError) -> ReturnWatch {
+    ReturnWatch::start(&request(device), why).unwrap()
+}
+
 #[test]
 fn the_return_of_a_device_is_seen_without_opening_it() {
     with_pulse_server("the_return_of_a_device_is_seen_without_opening_it", &[MIC, LINE], |server| {
-        let there = ReturnWatch::start("pulseaudio:line.monitor", Direction::Input).unwrap();
+        let busy = DeviceError::Refused { operation: "open the device", message: "busy".to_owned() };
+        let away = DeviceError::Away { operation: "open the device", message: "not there".to_owned() };
+        let there = watch("pulseaudio:line.monitor", &busy);
         server.unplug("mic");
-        let away = ReturnWatch::start("pulseaudio:mic.monitor", Direction::Input).unwrap();
+        let mic = watch("pulseaudio:mic.monitor", &away);
         thread::sleep(Duration::from_millis(300));
-        assert!(!away.is_back());
+        assert!(!mic.is_back());
         server.plug(MIC);
-        let waited = wait_for("the return", || away.is_back());
+        let waited = wait_for("the return", || mic.is_back());
         println!("seen after {waited:?}");
         assert!(waited < Duration::from_secs(1), "{waited:?}");
         assert!(!there.is_back(), "it was never away");
+        // It came back between the attempt and the first look.
+        let missed = watch("pulseaudio:mic.monitor", &away);
+        wait_for("a return that was missed", || missed.is_back());
         server.kill();
-        let dead = ReturnWatch::start("pulseaudio:mic.monitor", Direction::Input).unwrap();
+        let default = InputRequest { default_of: Some("pulseaudio".into()), ..InputRequest::default() };
+        let dead = [watch("pulseaudio:mic.monitor", &busy), ReturnWatch::start(&default, &away).unwrap()];
         thread::sleep(Duration::from_millis(300));
-        assert!(!dead.is_back());
+        assert!(!dead.iter().any(ReturnWatch::is_back));
         server.restart();
-        wait_for("the return with the server", || dead.is_back() && there.is_back());
+        wait_for("the return with the server", || dead.iter().all(ReturnWatch::is_back) && there.is_back());
+    });
+}
+
+#[test]
+fn a_device_that_is_away_is_not_looked_for_among_all_others() {
+    with_pulse_server("a_device_that_is_away_is_not_looked_for_among_all_others", &[MIC], |server| {
+        for device in ["pulseaudio:nowhere", "alsa:hw:CARD=nowhere,DEV=0"] {
+            let request = OutputRequest { device: device.to_owned(), ..OutputRequest::default() };
+            let error = OutputStream::open(&request, |_| Box::new(Silence)).err();
+            assert!(matches!(error, Some(DeviceError::Away { .. })), "{error:?}");
+            let error = InputStream::open(&self::request(device), Box::new(Counter(Arc::default()))).err();
+            assert!(matches!(error, Some(DeviceError::Away { .. })), "{error:?}");
+            assert!(
+                matches!(probe_output(&request), Err(DeviceError::NotFound { .. })),
+                "who asks for it first is told"
+            );
+        }
+        let of = |host: &str| InputRequest { default_of: Some(host.to_owned()), ..InputRequest::default() };
+        assert_eq!(probe_input(&of("pulseaudio")).unwrap().id, "pulseaudio:mic.monitor");
+        assert!(probe_input(&of("alsa")).map_or(true, |probed| probed.id.starts_with("alsa:")));
+        server.kill();
+        let error = probe_input(&of("pulseaudio")).unwrap_err();
+        assert!(error.is_away() && !error.to_string().contains("alsa"), "{error}");
     });
 }
 

@@ -16,6 +16,7 @@ use crate::lag::{Lag, LagRule};
 use crate::sink_order::SinkOrder;
 use crate::sink_shared::SinkShared;
 use crate::timeline::Timeline;
+use crate::trouble::Trouble;
 
 /// Blocks that are handed on before the caller gets to look around.
 const BLOCKS_PER_DRAIN: usize = 64;
@@ -54,15 +55,6 @@ enum Phase {
     Done,
 }
 
-/// Whether the sink is in trouble. It is over when a block was taken *and* a flush behind it succeeded: a buffer takes
-/// blocks for a while on a full disk, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    None,
-    Failing,
-    TookABlock,
-}
-
 /// What a look at the ring led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
@@ -99,7 +91,7 @@ impl Consumer {
             is_cushioned: false,
             is_disconnected: false,
             left_blocks: None,
-            trouble: Trouble::None,
+            trouble: Trouble::new(spec.sample_rate),
             timeline,
             orders,
             shared,
@@ -284,12 +276,14 @@ impl Consumer {
             return;
         }
         match self.call(|sink| sink.flush()) {
-            Ok(()) if self.trouble == Trouble::TookABlock => {
-                self.trouble = Trouble::None;
-                log::info!("sink {} takes blocks again", self.name);
-                self.shared.set_state(SinkState::Ok, None);
+            Ok(()) => {
+                if let Some(is_told) = self.trouble.flushed(self.position()) {
+                    if is_told {
+                        log::info!("sink {} takes blocks again", self.name);
+                    }
+                    self.shared.set_state(SinkState::Ok, None);
+                }
             }
-            Ok(()) => {}
             Err(cause) => drop(self.complain(&cause)),
         }
     }
@@ -318,7 +312,7 @@ impl Consumer {
         }
         match self.call(|sink| sink.finish()) {
             Ok(report) => {
-                if self.trouble != Trouble::None && !self.is_disconnected {
+                if self.trouble.is_there() && !self.is_disconnected {
                     // Everything is on the disk after all; what it refused meanwhile is in its gaps.
                     self.shared.set_state(SinkState::Ok, None);
                 }
@@ -338,6 +332,11 @@ impl Consumer {
                 None
             }
         }
+    }
+
+    /// How far it is.
+    fn position(&self) -> FramePosition {
+        self.expected.unwrap_or_default()
     }
 
     fn block_frames(&self) -> u64 {
@@ -392,9 +391,7 @@ impl Consumer {
                 });
                 return self.complain(&cause).then_some(Drained::Dead);
             }
-            if self.trouble == Trouble::Failing {
-                self.trouble = Trouble::TookABlock;
-            }
+            self.trouble.took_a_block();
         }
         self.shared.cut(block_frames - wanted);
         None
@@ -415,10 +412,9 @@ impl Consumer {
             self.die(if panicked { SinkState::Panicked } else { SinkState::Failed }, cause);
             return true;
         }
-        if self.trouble == Trouble::None {
+        if self.trouble.failed(cause.to_string(), self.position()) {
             log::error!("sink {}: {cause}", self.name);
         }
-        self.trouble = Trouble::Failing;
         self.shared.set_state(SinkState::Failed, Some(cause.to_string()));
         false
     }

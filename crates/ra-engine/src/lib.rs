@@ -49,6 +49,7 @@ mod rt;
 mod sink_order;
 mod sink_shared;
 mod timeline;
+mod trouble;
 mod virtual_engine;
 mod workers;
 

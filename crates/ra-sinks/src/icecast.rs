@@ -5,7 +5,8 @@
 //! server takes them. `reconnect` says when to try again (pure, time is a parameter); `handshake` is one attempt, made of
 //! `resolve`, `transport` (TCP, and TLS by feature), `request` and `answer`. `song` is the update by URL that MP3 needs.
 //!
-//! Nothing here reads an environment variable or knows where a password came from; nothing shows one.
+//! Nothing here reads an environment variable or knows where a password came from; nothing shows one: `secrets` takes it out
+//! of what a server says.
 
 mod answer;
 mod config;
@@ -21,6 +22,7 @@ mod password;
 mod reconnect;
 mod request;
 mod resolve;
+mod secrets;
 mod sent;
 mod sink;
 mod socket;

@@ -61,7 +61,8 @@ pub enum OutputRole {
 /// Which device to play on, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputConfig {
-    /// A device's id as `ra devices` lists it (`pulseaudio:studio`), or `"default"`, which is the default.
+    /// A device's id as `ra devices` lists it (`pulseaudio:studio`), or `"default"`, which is the default: that of the first
+    /// sound system that has one, and of that system from then on.
     pub device: String,
     /// How much sound is left between the bus and the device when the device has taken a period, in milliseconds: it covers
     /// the lateness of both. 5 to 5000; default 60. It has to hold a block.
@@ -116,7 +117,7 @@ impl OutputSink {
     /// # Errors
     /// [`SinkError::Setting`] for a cushion out of range.
     pub fn new(config: OutputConfig) -> Result<Self, SinkError> {
-        Self::on(config, Arc::new(SystemDevices), Arc::new(SystemClock))
+        Self::on(config, Arc::new(SystemDevices::default()), Arc::new(SystemClock))
     }
 
     /// On other devices than the system's, by another clock.
@@ -170,7 +171,7 @@ impl OutputSink {
 }
 
 impl Sink for OutputSink {
-    /// Opens the device and lets it run; it plays silence until the cushion is there. Blocks for 10 s at most.
+    /// Opens the device and lets it run; it plays silence until the cushion is there. Blocks for 15 s at most.
     ///
     /// # Errors
     /// [`SinkError::Device`] where it is required, and there is no such device (with the nearest id, and what there is), it
@@ -188,6 +189,7 @@ impl Sink for OutputSink {
             sample_rate: (self.config.role == OutputRole::Master).then_some(bus.sample_rate),
             channels: Some(bus.channels),
             period_frames: self.config.period_frames,
+            ..OutputRequest::default()
         };
         let plan = Plan {
             devices: Arc::clone(&self.devices),
@@ -199,9 +201,9 @@ impl Sink for OutputSink {
         };
         let opened = match plan.open().map_err(|failure| failure.into_sink_error(&self.config.device)) {
             Ok(opened) => Ok(opened),
-            Err(cause @ SinkError::Device { .. }) if !self.config.required => {
-                log::warn!("sink {}: {cause}; looking for it", start.name);
-                Err(cause.to_string())
+            Err(SinkError::Device { device, message }) if !self.config.required => {
+                log::warn!("sink {}: device {device}: {message}; looking for it", start.name);
+                Err(message)
             }
             Err(cause) => return Err(cause),
         };

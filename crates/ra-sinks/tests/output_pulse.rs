@@ -456,6 +456,38 @@ fn an_unplugged_device_is_not_played_on_another_one() {
     });
 }
 
+#[test]
+fn an_output_is_back_as_soon_as_a_server_that_hung() {
+    with_pulse_server("an_output_is_back_as_soon_as_a_server_that_hung", &[SPEAKER], |server| {
+        let output = Output::start("pulseaudio:speaker");
+        sleep_s(1.0);
+        server.stop();
+        let stopped_ns = SystemClock.now_ns();
+        while output.monitor.status().state != OutputState::Lost {
+            assert!(SystemClock.now_ns() < stopped_ns + 20_000_000_000, "the loss was not seen");
+            sleep_s(0.005);
+        }
+        let tries = |n: u64| {
+            let begun_ns = SystemClock.now_ns();
+            while output.monitor.status().counts.failed_opens < n {
+                assert!(SystemClock.now_ns() < begun_ns + 20_000_000_000, "{:?}", output.monitor.status());
+                sleep_s(0.005);
+            }
+        };
+        tries(6);
+        server.go_on();
+        let back_ns = SystemClock.now_ns();
+        while output.monitor.status().state != OutputState::Live {
+            assert!(SystemClock.now_ns() < back_ns + 60_000_000_000, "it did not come back");
+            sleep_s(0.005);
+        }
+        let back_ms = (SystemClock.now_ns() - back_ns) / 1_000_000;
+        println!("live {back_ms} ms after the server went on");
+        assert!(back_ms < 2_000, "{back_ms} ms");
+        output.finish().unwrap();
+    });
+}
+
 impl Recorder {
     fn sound_begins(&self) -> bool {
         (0..96_000).any(|_| self.next().abs() > 0.1)

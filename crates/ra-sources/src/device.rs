@@ -9,16 +9,17 @@ use ra_core::{
     ClockedSource, Granted, PeriodInput, RealtimeGrant, SampleRate, Source, SourceError, StreamEvent, StreamSpec,
 };
 use ra_device::{
-    DEFAULT_DEVICE, DeviceError, DeviceEvent, Direction, InputRequest, InputStream, ReturnWatch, StreamCounts,
+    DEFAULT_DEVICE, DeviceError, DeviceEvent, InputRequest, InputStream, ReturnWatch, StreamCounts, host_of,
     probe_input,
 };
 
-use remarks::{Quota, thread_remark};
+use remarks::{Quota, channels_remark, thread_remark};
 
 /// Which device to capture from, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceConfig {
-    /// A device's id as `ra devices` lists it (`pulseaudio:studio.monitor`), or `"default"`, which is the default.
+    /// A device's id as `ra devices` lists it (`pulseaudio:studio.monitor`), or `"default"`, which is the default: that of
+    /// the first sound system that has one, and of that system from then on.
     pub device: String,
     /// The rate to ask for. Default: the device's own, which also stands in for one that it does not have.
     pub sample_rate: Option<SampleRate>,
@@ -41,7 +42,8 @@ impl Default for DeviceConfig {
 /// time at which the period arrived less its length, and counted.
 ///
 /// Its channel count stays what it was at first, whatever the device is when it comes back: of one that has more, the
-/// first ones; a mono device's one again and again. Its rate is the device's.
+/// first ones; a mono device's one again and again, each at its full level; and silence for what another lacks. A remark
+/// says so. Its rate is the device's.
 pub struct DeviceSource {
     request: InputRequest,
     /// The device behind the request: what `"default"` stood for when it was last looked up.
@@ -102,7 +104,8 @@ impl DeviceSource {
     }
 
     fn of(request: InputRequest, id: String, spec: StreamSpec) -> Self {
-        let request = InputRequest { n_channels: Some(spec.channels), ..request };
+        let default_of = host_of(&id).map(str::to_owned);
+        let request = InputRequest { n_channels: Some(spec.channels), default_of, ..request };
         let pending = VecDeque::new();
         let quota = Quota::default();
         Self { request, id, spec, stream: None, pending, has_told_thread: false, quota, awaited: None }
@@ -181,14 +184,27 @@ impl ClockedSource for DeviceSource {
         let stream = match opened {
             Ok(stream) => stream,
             Err(error) => {
-                // One that has seen the device once has done its work: whatever is wrong now, it does not know.
-                self.awaited = ReturnWatch::start(&self.request.device, Direction::Input);
+                // One that has seen the device has said so. One that has not goes on: what it has seen so far, another
+                // would have to see again.
+                self.awaited = self.awaited.take().or_else(|| ReturnWatch::start(&self.request, &error));
                 return Err(source_error(&self.request.device, error));
             }
         };
         self.awaited = None;
         let granted = stream.granted().clone();
-        // "default" may be another device by now, with another rate.
+        if self.request.device == DEFAULT_DEVICE && stream.id() != self.id {
+            let before = std::mem::replace(&mut self.id, stream.id().to_owned());
+            self.request.default_of = host_of(&self.id).map(str::to_owned);
+            if before != DEFAULT_DEVICE {
+                self.remark(format!("the default device is {} now, and was {before}", self.id));
+            }
+        }
+        let (there, wanted) = (stream.device_channels(), granted.spec.channels);
+        if self.request.channels.is_none()
+            && let Some(text) = channels_remark(there, wanted)
+        {
+            self.remark(text);
+        }
         if let Some(wanted) = self.request.sample_rate.filter(|&wanted| wanted != granted.spec.sample_rate) {
             self.remark(format!("was asked for {wanted}, and has {}: it is resampled", granted.spec.sample_rate));
         }
@@ -228,7 +244,7 @@ impl ClockedSource for DeviceSource {
 
 fn request_of(config: DeviceConfig) -> InputRequest {
     let DeviceConfig { device, sample_rate, channels, period_frames } = config;
-    InputRequest { device, sample_rate, channels, n_channels: None, period_frames }
+    InputRequest { device, sample_rate, channels, period_frames, ..InputRequest::default() }
 }
 
 fn source_error(device: &str, error: DeviceError) -> SourceError {

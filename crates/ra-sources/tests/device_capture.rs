@@ -161,17 +161,118 @@ fn a_device_that_is_not_there_yet_is_waited_for_with_the_channels_that_it_was_gi
     });
 }
 
+/// Every remark so far.
+fn remarks_of(source: &mut DeviceSource) -> String {
+    let remark = |event| if let StreamEvent::Remark { text } = event { Some(text) } else { None };
+    std::iter::from_fn(|| source.poll_event()).filter_map(remark).collect::<Vec<_>>().join("; ")
+}
+
 #[test]
-fn a_rate_is_asked_of_the_server_and_the_default_device_is_found() {
-    with_pulse_server("a_rate_is_asked_of_the_server_and_the_default_device_is_found", &[MIC1], |server| {
+fn a_rate_that_the_server_would_make_up_is_not_taken_and_the_default_device_is_found() {
+    let test = "a_rate_that_the_server_would_make_up_is_not_taken_and_the_default_device_is_found";
+    with_pulse_server(test, &[MIC1], |server| {
         let config = DeviceConfig { sample_rate: Some(SampleRate::HZ_44100), ..DeviceConfig::default() };
         let mut source = DeviceSource::open(config).unwrap();
         assert_eq!(source.describe(), "device pulseaudio:mic1.monitor");
         let (input, mut reader, _) = ring(source.spec());
-        assert_eq!(source.start(input).unwrap().spec, StreamSpec::new(44_100, 1).unwrap());
+        assert_eq!(source.start(input).unwrap().spec, StreamSpec::new(48_000, 1).unwrap());
+        let said = remarks_of(&mut source);
+        assert!(said.contains("was asked for 44100 Hz, and has 48000 Hz"), "{said}");
         let _voice = speak(server, "mic1");
-        let (hz, _) = measure_tone(&hear(&mut source, &mut reader, 44_100), 44_100.0, 997.0);
+        let (hz, _) = measure_tone(&hear(&mut source, &mut reader, 48_000), 48_000.0, 997.0);
         assert!(((hz - 997.0) / 997.0).abs() < 300e-6, "{hz} Hz");
+    });
+}
+
+#[test]
+fn a_device_with_other_channels_than_were_assumed_is_taken_and_told() {
+    let test = "a_device_with_other_channels_than_were_assumed_is_taken_and_told";
+    let (pair, five) = (NullSink { name: "pair", channels: 2, ..MIC1 }, NullSink { name: "five", channels: 5, ..MIC1 });
+    with_pulse_server(test, &[NullSink { name: "other", ..MIC1 }], |server| {
+        for (sink, assumed, expected) in [(pair, 4, "what it lacks is silence"), (five, 2, "the others are left out")] {
+            let config =
+                DeviceConfig { device: format!("pulseaudio:{}.monitor", sink.name), ..DeviceConfig::default() };
+            let assumed = StreamSpec::new(48_000, assumed).unwrap();
+            let (mut source, problem) = DeviceSource::open_or_wait(config, assumed).unwrap();
+            assert!(problem.is_some());
+            server.plug(sink);
+            let (input, mut reader, _) = ring(assumed);
+            assert_eq!(source.start(input).unwrap().spec, assumed);
+            let said = remarks_of(&mut source);
+            assert!(said.contains(expected), "{said}");
+            let _voice = speak(server, sink.name);
+            let (deadline, n) = (Instant::now() + PATIENCE, assumed.channels.get());
+            let mut block = vec![0.0; 480 * n];
+            let mut loud = 0;
+            while loud < 4_800 {
+                assert!(Instant::now() < deadline, "{}: not heard", sink.name);
+                reader.poll_stamps(&mut |_| {});
+                let n_frames = reader.read(&mut block);
+                for frame in block[..n_frames * n].chunks_exact(n) {
+                    // The player speaks on the left.
+                    loud += usize::from(frame[0].abs() > 0.1);
+                    assert!(frame[2..].iter().all(|&sample| sample == 0.0), "{frame:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_default_device_that_is_another_one_at_a_restart_is_told() {
+    let test = "a_default_device_that_is_another_one_at_a_restart_is_told";
+    with_pulse_server(test, &[MIC1, NullSink { name: "other", ..MIC1 }], |server| {
+        assert!(server.control(&["set-default-source", "mic1.monitor"]));
+        let mut source = DeviceSource::open(DeviceConfig::default()).unwrap();
+        let (input, _reader, _) = ring(source.spec());
+        source.start(input).unwrap();
+        source.stop();
+        assert!(server.control(&["set-default-source", "other.monitor"]));
+        let (input, _reader, _) = ring(source.spec());
+        source.start(input).unwrap();
+        assert_eq!(source.describe(), "device pulseaudio:other.monitor");
+        let said = remarks_of(&mut source);
+        assert!(said.contains("is pulseaudio:other.monitor now, and was pulseaudio:mic1.monitor"), "{said}");
+        source.stop();
+        // Another sound system's default would keep the card from the server that comes back.
+        server.kill();
+        let (input, _reader, _) = ring(source.spec());
+        let error = source.start(input).unwrap_err().to_string();
+        assert!(error.contains("pulseaudio") && !error.contains("alsa"), "{error}");
+        server.restart();
+        let deadline = Instant::now() + PATIENCE;
+        while event_of(&mut source) != Some(StreamEvent::DeviceIsBack) {
+            assert!(Instant::now() < deadline, "its return was not told");
+            thread::sleep(Duration::from_millis(2));
+        }
+    });
+}
+
+#[test]
+fn the_return_of_a_server_that_hung_is_told_whatever_was_tried_meanwhile() {
+    let test = "the_return_of_a_server_that_hung_is_told_whatever_was_tried_meanwhile";
+    with_pulse_server(test, &[MIC1], |server| {
+        let config = DeviceConfig { device: "pulseaudio:mic1.monitor".into(), ..DeviceConfig::default() };
+        let mut source = DeviceSource::open(config).unwrap();
+        for n_attempts in [1, 8] {
+            server.stop();
+            for _ in 0..n_attempts {
+                let (input, _reader, _) = ring(source.spec());
+                assert!(matches!(source.start(input), Err(SourceError::Device { .. })));
+                assert_eq!(event_of(&mut source), None);
+            }
+            // Before the watch that the attempt left has looked even once.
+            server.go_on();
+            let back = Instant::now();
+            while event_of(&mut source) != Some(StreamEvent::DeviceIsBack) {
+                assert!(back.elapsed() < PATIENCE, "its return was not told");
+                thread::sleep(Duration::from_millis(2));
+            }
+            println!("told {:?} after the server went on", back.elapsed());
+            assert!(back.elapsed() < Duration::from_secs(1), "{:?}", back.elapsed());
+        }
+        let (input, _reader, _) = ring(source.spec());
+        source.start(input).unwrap();
     });
 }
 

@@ -8,6 +8,7 @@ use ra_engine::sinks::{IcecastConfig, IcecastSink, Password, StreamCodec};
 use ra_engine::sources::{FileConfig, FileSource};
 use ra_engine::{MAIN_BUS, SOURCE_BUS_PREFIX};
 
+use super::AssembledSource;
 use crate::config::{Config, IcecastEntry, PasswordPlace, SinkKind, SourceKind};
 
 /// A file with a password has no more bytes than this.
@@ -16,6 +17,7 @@ const MOST_PASSWORD_BYTES: u64 = 4096;
 /// A stream that has connected nothing yet, and what it is; or what is wrong, and where.
 pub(super) fn make_stream(
     config: &Config,
+    sources: &[AssembledSource],
     from: &str,
     entry: &IcecastEntry,
 ) -> Result<(Box<dyn Sink>, String), (usize, String)> {
@@ -35,7 +37,7 @@ pub(super) fn make_stream(
         tls_ca_file: entry.tls_ca_file.as_ref().map(|path| base_dir.join(&path.value)),
         ..IcecastConfig::new(entry.url.value.clone(), password)
     };
-    if let Some(spec) = bus_spec(config, from) {
+    if let Some(spec) = bus_spec(config, sources, from) {
         icecast.check_spec(spec).map_err(|e| (entry.codec_offset, e.to_string()))?;
     }
     let rate = if entry.codec == StreamCodec::Flac { String::new() } else { format!(" {} kbit/s", entry.bitrate_kbps) };
@@ -45,11 +47,14 @@ pub(super) fn make_stream(
     Ok((Box::new(sink), description))
 }
 
-/// The format of a bus; `None` for a source's own, which is known when the source is open.
-fn bus_spec(config: &Config, from: &str) -> Option<StreamSpec> {
+/// The format of a bus; `None` for the own one of a device, which is not open yet.
+fn bus_spec(config: &Config, sources: &[AssembledSource], from: &str) -> Option<StreamSpec> {
     let main = config.engine.main_spec();
     if from == MAIN_BUS {
         return Some(main);
+    }
+    if let Some(name) = from.strip_prefix(SOURCE_BUS_PREFIX) {
+        return sources.iter().find(|source| source.config.name == name)?.bus_spec(main);
     }
     let bus = config.buses.iter().find(|bus| bus.config.name == from)?;
     Some(StreamSpec { channels: bus.config.channels, ..main })
@@ -168,6 +173,8 @@ impl Titles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assemble::assemble;
+    use crate::config::parse_config;
     use ra_engine::core::SourceStats;
 
     #[test]
@@ -209,5 +216,25 @@ mod tests {
         assert!(message.contains("none, which can't be read: "), "{message}");
         let message = read_password(dir.path(), &PasswordPlace::Variable("RA_NO_SUCH_VARIABLE".into())).unwrap_err();
         assert!(message.contains("which is not set in this environment"), "{message}");
+    }
+
+    #[test]
+    fn a_source_that_the_codec_cannot_carry_is_found_before_anything_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("p"), "hackme").unwrap();
+        let faults = |channels: u32, from: &str| {
+            let text = format!(
+                "[[source]]\nname = \"many\"\nkind = \"mock\"\nchannels = {channels}\n[[sink]]\nname = \"air\"\n\
+                 kind = \"icecast\"\nurl = \"http://h/x\"\npassword_file = \"p\"\nfrom = \"{from}\"\ncodec = \"flac\"\n"
+            );
+            let config = parse_config(&dir.path().join("ra.toml"), text.as_bytes()).unwrap();
+            assemble(&config).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!((faults(8, "source:many"), faults(9, "main")), (Ok(()), Ok(())));
+        let message = faults(9, "source:many").unwrap_err();
+        assert!(
+            message.contains("ra.toml:11:9: sink \"air\": codec: FLAC: 9 channels, expected at most 8"),
+            "{message}"
+        );
     }
 }

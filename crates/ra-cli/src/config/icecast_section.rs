@@ -106,8 +106,8 @@ fn read_user(table: &mut TableReader<'_, '_>) -> String {
 }
 
 fn read_password(table: &mut TableReader<'_, '_>) -> Option<At<PasswordPlace>> {
-    let variable = table.string("password_env", "the name of an environment variable");
-    let file = table.string("password_file", "the path of a file with the password");
+    let variable = table.secret_string("password_env", "the name of an environment variable");
+    let file = table.secret_string("password_file", "the path of a file with the password");
     match (variable, file) {
         (Some(_), Some(file)) => {
             table.error(file.offset, "password_file and password_env are both there, expected one of them");
@@ -249,6 +249,12 @@ mod tests {
             ),
             ("url = \"http://source:hackme@h/x\"\npassword_env = \"P\"", "7:7", "that is what user and password_env"),
             ("url = \"http://h/x\"\npassword_env = \"hackme\"", "8:16", "the password itself does not belong here"),
+            ("url = \"http://h/x\"\npassword_env = 31337", "8:16", "is no string, expected the name of an environment"),
+            (
+                "url = \"http://h/x\"\npassword_file = 3133.7",
+                "8:17",
+                "is no string, expected the path of a file with the",
+            ),
             (
                 "url = \"http://h/x\"\nuser = \"source:hackme\"\npassword_env = \"P\"",
                 "8:8",
@@ -257,7 +263,7 @@ mod tests {
         ] {
             let text = errors(lines);
             assert!(text.starts_with(&format!("ra.toml:{at}: sink \"s\": ")) && text.contains(hint), "{text}");
-            assert!(!text.contains("hackme"), "{text}");
+            assert!(!text.contains("hackme") && !text.contains("313"), "{text}");
         }
     }
 

@@ -104,6 +104,18 @@ impl<'a, 'i> TableReader<'a, 'i> {
         }
     }
 
+    /// A string that says where something secret is: what stands there and is none may be the secret, and is not repeated.
+    pub(crate) fn secret_string(&mut self, key: &'static str, expected: &str) -> Option<At<String>> {
+        let value = self.raw(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(At { value: text.to_string(), offset: value.span().start }),
+            _ => {
+                self.error(value.span().start, format_args!("{key} is no string, expected {expected}"));
+                None
+            }
+        }
+    }
+
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<At<T>> {
         let value = self.raw(key)?;

@@ -19,6 +19,8 @@ use crate::stop_signal::StopSignal;
 /// The least and the most that `--for` may be.
 const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(3600);
+/// The most with `--output`: all that is heard is kept, and searched at once.
+const MOST_ROUND_TRIP: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -64,6 +66,10 @@ fn config_of(args: &DeviceTestArgs) -> Result<MeasureConfig, Failure> {
         return Err(Failure::Usage(format!("--for: {:?}, expected {least} s at least with --output", args.run_for)));
     }
     let sample_rate = args.rate.map(SampleRate::new).transpose().map_err(|e| Failure::Usage(format!("--rate: {e}")))?;
+    if args.output.is_some() && args.run_for > MOST_ROUND_TRIP {
+        let most = MOST_ROUND_TRIP.as_secs();
+        return Err(Failure::Usage(format!("--for: {:?}, expected {most} s at most with --output", args.run_for)));
+    }
     if args.period == Some(0) {
         return Err(Failure::Usage("--period: 0, expected 1 frame at least".to_owned()));
     }
@@ -140,6 +146,7 @@ mod tests {
             DeviceTestArgs { run_for: short, ..args() },
             DeviceTestArgs { run_for: long, ..args() },
             DeviceTestArgs { run_for: Duration::from_secs(2), output: Some("default".into()), ..args() },
+            DeviceTestArgs { run_for: Duration::from_secs(61), output: Some("default".into()), ..args() },
             DeviceTestArgs { rate: Some(1), ..args() },
             DeviceTestArgs { period: Some(0), ..args() },
         ] {

@@ -1,4 +1,5 @@
-//! `ra devices --watch`: what is there, and then what comes, goes and changes, a line each. Ends with a signal.
+//! `ra devices --watch`: what is there, and then what comes, goes and changes, a line each. Ends with a signal, or when
+//! nobody reads it any more.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use super::{
 };
 use crate::Failure;
 use crate::args::DevicesArgs;
-use crate::stdout::print_result;
+use crate::stdout::{is_unread, print_result};
 use crate::stop_signal::StopSignal;
 
-/// Between two looks at the signals.
+/// Between two looks at the signals, and at whether anybody reads.
 const TICK: Duration = Duration::from_millis(100);
 
 /// One line of JSON.
@@ -41,7 +42,7 @@ pub(super) fn watch(args: &DevicesArgs) -> Result<(), Failure> {
         print_result(&list::text(&listing))?;
         log::info!("watching; Ctrl-C ends it");
     }
-    while !stop.is_asked() {
+    while !stop.is_asked() && !is_unread() {
         for change in watch.next_changes(TICK).iter().filter(|change| is_wanted(&filter, change)) {
             let text = if args.json {
                 line(&Line { schema: SCHEMA, time: now(), change })?

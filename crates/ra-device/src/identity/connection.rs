@@ -6,6 +6,7 @@ use std::{
     io::{Cursor, ErrorKind, Read},
     net::Shutdown,
     os::unix::net::UnixStream,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,14 @@ use pulseaudio::protocol::{
     AuthParams, AuthReply, Command, CommandReply, CommandTag, MAX_VERSION, Prop, Props, ProtocolError, PulseError,
     SetClientNameReply, SubscriptionEvent, SubscriptionEventType, SubscriptionMask, TagStructReader, read_descriptor,
     write_command_message,
+};
+
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with,
+        sockopt::{Timeout, set_socket_timeout},
+    },
 };
 
 /// Bytes of a descriptor in front of each message.
@@ -86,7 +95,7 @@ impl Connection {
         let path = pulseaudio::socket_path_from_env()
             .ok_or_else(|| NoAnswer::Gone("no PulseAudio server is to be found from the environment".to_owned()))?;
         let gone = |error: std::io::Error| NoAnswer::Gone(format!("PulseAudio at {}: {error}", path.display()));
-        let socket = UnixStream::connect(&path).map_err(gone)?;
+        let socket = connect(&path, limit)?;
         socket.set_write_timeout(Some(WRITE_LIMIT)).map_err(gone)?;
         let mut this = Self { socket, pending: Vec::new(), version: MAX_VERSION, next_number: 0, news: Vec::new() };
         let cookie = pulseaudio::cookie_path_from_env().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
@@ -211,6 +220,21 @@ impl Connection {
                 },
             }
         }
+    }
+}
+
+/// Connects, or gives up after `limit`: a server that is stopped takes nobody in, and only a few can wait at its door.
+fn connect(path: &Path, limit: Duration) -> Result<UnixStream, NoAnswer> {
+    let gone = |error: Errno| NoAnswer::Gone(format!("PulseAudio at {}: {error}", path.display()));
+    let address = SocketAddrUnix::new(path).map_err(gone)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(gone)?;
+    // Of a Unix socket, the limit for sending is that for connecting too (unix(7) does not say so; the kernel's
+    // unix_stream_connect does). Where it is not, a full queue refuses at once.
+    set_socket_timeout(&socket, Timeout::Send, Some(limit)).map_err(gone)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) => Ok(UnixStream::from(socket)),
+        Err(Errno::AGAIN) => Err(NoAnswer::InTime),
+        Err(error) => Err(gone(error)),
     }
 }
 

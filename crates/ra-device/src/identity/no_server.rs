@@ -9,7 +9,7 @@ use crate::{DeviceError, Direction, status::Status};
 pub(crate) enum Watch {}
 
 /// There is no server that could fail to answer.
-pub(super) fn check(_device: &str) -> Result<(), DeviceError> {
+pub(super) fn check_host(_host: &str) -> Result<(), DeviceError> {
     Ok(())
 }
 
@@ -21,6 +21,16 @@ pub(super) fn can_check(_device: &str) -> bool {
 /// There is no server that could be asked.
 pub(super) fn check_device(_device: &str, _direction: Direction) -> Result<(), DeviceError> {
     Ok(())
+}
+
+/// Nobody mixes channels.
+pub(super) fn check_channels(_device: &str, _direction: Direction) -> Result<(), DeviceError> {
+    Ok(())
+}
+
+/// No default device has a name of its own.
+pub(super) fn default_of(_host: &str, _direction: Direction) -> Option<&'static str> {
+    None
 }
 
 /// Builds, and watches nothing.

@@ -12,18 +12,23 @@ use std::{
 
 use cpal::ErrorKind;
 use pulseaudio::protocol::{
-    ClientInfoList, Command, GetSinkInfo, GetSourceInfo, Prop, SinkInfo, SinkInputInfo, SinkInputInfoList, SourceInfo,
-    SourceOutputInfo, SourceOutputInfoList, SubscriptionMask,
+    ChannelMap, ClientInfoList, Command, GetSinkInfo, GetSourceInfo, Prop, SinkInfo, SinkInputInfo, SinkInputInfoList,
+    SourceInfo, SourceOutputInfo, SourceOutputInfoList, SubscriptionMask,
 };
 
 use super::{
-    OnMove,
+    OnMove, channel_map,
     connection::{Closer, Connection, NoAnswer},
 };
 use crate::{DeviceError, Direction, status::Status};
 
+/// cpal's name of the host.
+const HOST: &str = "pulseaudio";
 /// How a device's id begins on this host.
 const PREFIX: &str = "pulseaudio:";
+/// What is tried, for errors.
+const REACH: &str = "reach the sound server";
+const OPEN: &str = "open the device";
 /// For an answer of a server that works: it takes a tenth of a millisecond.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 /// How often the server is asked without having said anything.
@@ -50,12 +55,12 @@ impl Drop for Watch {
     }
 }
 
-/// See [`super::check_server`].
-pub(super) fn check(device: &str) -> Result<(), DeviceError> {
-    if !device.starts_with(PREFIX) {
+/// See [`super::check_host`].
+pub(super) fn check_host(host: &str) -> Result<(), DeviceError> {
+    if host != HOST {
         return Ok(());
     }
-    judge(Connection::open(ANSWER_LIMIT).map(drop), "reach the sound server")
+    judge(Connection::open(ANSWER_LIMIT).map(drop), REACH)
 }
 
 /// See [`super::can_check`].
@@ -66,30 +71,49 @@ pub(super) fn can_check(device: &str) -> bool {
 /// See [`super::check_device`].
 pub(super) fn check_device(device: &str, direction: Direction) -> Result<(), DeviceError> {
     let Some(name) = device.strip_prefix(PREFIX) else { return Ok(()) };
-    let mut connection = match Connection::open(ANSWER_LIMIT) {
-        Ok(connection) => connection,
-        Err(cause) => return judge(Err(cause), "reach the sound server"),
-    };
+    let connection = Connection::open(ANSWER_LIMIT).map_err(|cause| (cause, REACH));
+    let known = connection.and_then(|mut c| map_of(&mut c, name, direction).map_err(|cause| (cause, OPEN)));
+    known.map(drop).or_else(|(cause, operation)| judge(Err(cause), operation))
+}
+
+/// See [`super::check_channels`].
+pub(super) fn check_channels(device: &str, direction: Direction) -> Result<(), DeviceError> {
+    let Some(name) = device.strip_prefix(PREFIX) else { return Ok(()) };
+    match Connection::open(ANSWER_LIMIT).and_then(|mut connection| map_of(&mut connection, name, direction)) {
+        Ok(map) => channel_map::check(name, direction, &map),
+        Err(cause) => judge(Err(cause), OPEN),
+    }
+}
+
+/// See [`super::default_of`].
+pub(super) fn default_of(host: &str, direction: Direction) -> Option<&'static str> {
+    (host == HOST).then_some(match direction {
+        Direction::Input => "pulseaudio:@DEFAULT_SOURCE@",
+        Direction::Output => "pulseaudio:@DEFAULT_SINK@",
+    })
+}
+
+/// Where the channels of a device are.
+fn map_of(connection: &mut Connection, name: &str, direction: Direction) -> Result<ChannelMap, NoAnswer> {
     let name = CString::new(name).ok();
-    let answer = match direction {
+    match direction {
         Direction::Input => {
             let which = GetSourceInfo { index: None, name };
-            connection.ask::<SourceInfo>(&Command::GetSourceInfo(which), ANSWER_LIMIT).map(drop)
+            connection.ask::<SourceInfo>(&Command::GetSourceInfo(which), ANSWER_LIMIT).map(|info| info.channel_map)
         }
         Direction::Output => {
             let which = GetSinkInfo { index: None, name };
-            connection.ask::<SinkInfo>(&Command::GetSinkInfo(which), ANSWER_LIMIT).map(drop)
+            connection.ask::<SinkInfo>(&Command::GetSinkInfo(which), ANSWER_LIMIT).map(|info| info.channel_map)
         }
-    };
-    judge(answer, "open the device")
+    }
 }
 
 fn judge(answer: Result<(), NoAnswer>, operation: &'static str) -> Result<(), DeviceError> {
     match answer {
-        Err(NoAnswer::InTime) => Err(DeviceError::TimedOut { operation, limit_ms: ANSWER_LIMIT.as_millis() as u64 }),
-        Err(NoAnswer::Gone(message)) => Err(DeviceError::Refused { operation, message }),
+        Err(NoAnswer::InTime) => Err(DeviceError::Unanswered { operation, limit_ms: ANSWER_LIMIT.as_millis() as u64 }),
+        Err(NoAnswer::Gone(message)) => Err(DeviceError::Away { operation, message }),
         Err(NoAnswer::NoSuchThing) => {
-            Err(DeviceError::Refused { operation, message: "the sound server does not know it (now)".to_owned() })
+            Err(DeviceError::Away { operation, message: "the sound server does not know it (now)".to_owned() })
         }
         // cpal may understand what this does not.
         Ok(()) | Err(NoAnswer::Odd(_)) => Ok(()),
@@ -129,6 +153,8 @@ pub(super) fn watched<T>(
     });
     match watch {
         Ok(watch) => Ok((built, Some(watch))),
+        // The stream went with the server: whoever waited for its sound would wait for seconds.
+        Err(NoAnswer::Gone(message)) => Err(DeviceError::Away { operation: OPEN, message }),
         Err(cause) => {
             log::info!("{id}: can't watch on which device the stream is: {cause}");
             Ok((built, None))

@@ -69,7 +69,7 @@ impl HostScanner {
             self.known.clear();
             return Ok(HostScan::Absent);
         }
-        let host = HostLease::take(self.host).map_err(refused)?;
+        let host = HostLease::take(self.host)?;
         let id_of = |device: cpal::Device| device.id().ok().map(|id| id.to_string());
         let defaults = [host.default_input_device().and_then(id_of), host.default_output_device().and_then(id_of)];
         let devices: Vec<_> =

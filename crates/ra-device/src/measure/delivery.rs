@@ -65,6 +65,16 @@ impl Deliveries {
         self.rate
     }
 
+    /// The longest time without a callback between two moments, in nanoseconds, beyond what the frames of the longest
+    /// callback last; all of it where there was none.
+    pub(super) fn longest_stall_ns(&self, started_ns: u64, ended_ns: u64) -> u64 {
+        let called = self.all.iter().map(|delivery| delivery.called_ns).chain([ended_ns]);
+        let mut last_ns = started_ns;
+        let quiet_ns = called.map(|at_ns| at_ns.saturating_sub(std::mem::replace(&mut last_ns, at_ns))).max();
+        let longest_frames = self.all.iter().map(|delivery| delivery.n_frames).max().unwrap_or(0);
+        quiet_ns.unwrap_or(0).saturating_sub(self.rate.ns_of_frames(longest_frames))
+    }
+
     /// Those that are to be measured: not the first half second, nor the first tenth of a shorter test, in which sound
     /// servers fill their buffers.
     pub(super) fn settled(&self) -> &[Delivery] {
@@ -106,6 +116,22 @@ mod tests {
             [(1_000_000_000, 0, second), (1_050_000_000, second, 1024), (1_070_000_000, second + 1024, 1024)]
         );
         assert_eq!(deliveries.n_frames(), second + 2048);
+    }
+
+    #[test]
+    fn a_stall_is_found_at_the_start_in_the_middle_and_at_the_end() {
+        let mut deliveries = Deliveries::new(SampleRate::HZ_48000);
+        assert_eq!(deliveries.longest_stall_ns(1_000_000_000, 6_000_000_000), 5_000_000_000);
+        for at_ms in [100, 110, 120, 820, 830] {
+            let called_ns = 1_000_000_000 + at_ms * 1_000_000;
+            deliveries.push(Piece { called_ns, stamp_ns: called_ns + 1, n_frames: 480 });
+        }
+        let stall_ms =
+            |from_ms: u64, to_ms: u64| deliveries.longest_stall_ns(from_ms * 1_000_000, to_ms * 1_000_000) / 1_000_000;
+        assert_eq!(stall_ms(1_090, 1_840), 690, "in the middle, less a period");
+        assert_eq!(stall_ms(0, 1_840), 1_090, "before the first");
+        assert_eq!(stall_ms(1_090, 6_000), 4_160, "behind the last");
+        assert_eq!(stall_ms(1_500, 1_840), 690, "the first may come before the start has returned");
     }
 
     #[test]

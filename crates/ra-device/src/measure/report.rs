@@ -31,6 +31,9 @@ pub struct StreamReport {
     pub rate: Option<RateReport>,
     /// Its callbacks.
     pub callbacks: CallbackReport,
+    /// The longest time without a callback, from its start to the test's end, in seconds, beyond what the frames of its
+    /// longest callback last.
+    pub longest_stall_s: f64,
     /// Frames in all.
     pub frames: u64,
     /// Times the sound system said that it ran over or under.
@@ -62,6 +65,7 @@ impl StreamReport {
             seconds: 0.0,
             rate: RateReport::of(deliveries),
             callbacks: CallbackReport::of(deliveries),
+            longest_stall_s: 0.0,
             frames: counts.frames,
             xruns: counts.xruns,
             errors: counts.errors,

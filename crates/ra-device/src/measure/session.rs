@@ -43,6 +43,8 @@ pub struct MeasureConfig {
     /// The output, if one is to be tested: it plays silence, or where there is an input too, sweeps.
     pub output: Option<OutputRequest>,
     /// How long. Default 5 s, in which three sweeps are played. Every callback's record is kept: 20 MB an hour at 5 ms.
+    /// With an input and an output, so is what is heard, and all of it is searched at once: about 200 MB a minute of two
+    /// channels at 48 kHz.
     pub duration: Duration,
 }
 
@@ -90,7 +92,7 @@ pub fn measure(
     if let Some(output) = &output {
         output.stream.start()?;
     }
-    let started = Instant::now();
+    let (started, started_ns) = (Instant::now(), SystemClock.now_ns());
     loop {
         let elapsed = started.elapsed();
         let input_is_lost = input.as_mut().is_some_and(Input::collect);
@@ -102,7 +104,7 @@ pub fn measure(
         }
         thread::sleep(LOOK.min(config.duration - elapsed));
     }
-    let seconds = started.elapsed().as_secs_f64();
+    let ran = Ran { started_ns, ended_ns: SystemClock.now_ns() };
     let round_trip = input.as_ref().zip(output.as_ref()).map(|(input, output)| {
         RoundTrip::of(&Loop {
             sweep: output.sweep,
@@ -113,9 +115,25 @@ pub fn measure(
         })
     });
     let levels = input.as_ref().map_or_else(Vec::new, |input| input.levels.report());
-    let input = input.map(|input| input.report(config.input.as_ref(), seconds));
-    let output = output.map(|output| output.report(config.output.as_ref(), seconds));
+    let input = input.map(|input| input.report(config.input.as_ref(), &ran));
+    let output = output.map(|output| output.report(config.output.as_ref(), &ran));
     Ok(MeasureReport::judged(input, output, levels, round_trip))
+}
+
+/// From when to when the devices were open and started.
+struct Ran {
+    started_ns: u64,
+    ended_ns: u64,
+}
+
+impl Ran {
+    fn seconds(&self) -> f64 {
+        (self.ended_ns - self.started_ns) as f64 / 1e9
+    }
+
+    fn longest_stall_s(&self, deliveries: &Deliveries) -> f64 {
+        deliveries.longest_stall_ns(self.started_ns, self.ended_ns) as f64 / 1e9
+    }
 }
 
 /// An input under test.
@@ -188,12 +206,13 @@ impl Input {
         self.stream.loss().is_some()
     }
 
-    fn report(self, request: Option<&InputRequest>, seconds: f64) -> StreamReport {
+    fn report(self, request: Option<&InputRequest>, ran: &Ran) -> StreamReport {
         StreamReport {
             asked: request.map(|r| r.device.clone()).unwrap_or_default(),
             asked_sample_rate: request.and_then(|r| r.sample_rate).map(|rate| rate.hz()),
             asked_period_frames: request.and_then(|r| r.period_frames),
-            seconds,
+            seconds: ran.seconds(),
+            longest_stall_s: ran.longest_stall_s(&self.deliveries),
             lost_records: self.records.n_lost(),
             callback_thread: self.stream.callback_thread().as_ref().map(class_of),
             loss: self.stream.loss(),
@@ -240,12 +259,13 @@ impl Output {
         self.stream.loss().is_some()
     }
 
-    fn report(self, request: Option<&OutputRequest>, seconds: f64) -> StreamReport {
+    fn report(self, request: Option<&OutputRequest>, ran: &Ran) -> StreamReport {
         StreamReport {
             asked: request.map(|r| r.device.clone()).unwrap_or_default(),
             asked_sample_rate: request.and_then(|r| r.sample_rate).map(|rate| rate.hz()),
             asked_period_frames: request.and_then(|r| r.period_frames),
-            seconds,
+            seconds: ran.seconds(),
+            longest_stall_s: ran.longest_stall_s(&self.deliveries),
             lost_records: self.records.n_lost(),
             callback_thread: self.stream.callback_thread().as_ref().map(class_of),
             loss: self.stream.loss(),

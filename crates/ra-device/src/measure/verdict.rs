@@ -9,8 +9,8 @@ const CRYSTAL_PPM: f64 = 200.0;
 const WRONG_RATE_PPM: f64 = 1_000.0;
 /// −40 dBFS: a tenth of what makes an edit click, and ten times what a sound converter has.
 const DC_LIN: f64 = 0.01;
-/// Without a callback for so long, a device has stalled, in microseconds.
-const STALLED_US: f64 = 500_000.0;
+/// Without a callback for so long, a device has stalled, in seconds.
+const STALLED_S: f64 = 0.5;
 /// Jumps of less than this in all lose no frame that anybody could miss, in milliseconds.
 const LOST_MS: f64 = 1.0;
 /// Sweeps that stand this far apart were not only carried but moved, in frames.
@@ -34,7 +34,7 @@ pub(super) fn judge(report: &MeasureReport) -> Verdict {
 }
 
 fn judge_stream(verdict: &mut Verdict, stream: &StreamReport) {
-    let (way, callbacks) = (stream.direction, &stream.callbacks);
+    let way = stream.direction;
     if let Some(reason) = &stream.loss {
         verdict.fault(FindingCode::Lost, format!("the {way} was lost after {:.1} s: {reason}", stream.seconds));
     }
@@ -46,8 +46,8 @@ fn judge_stream(verdict: &mut Verdict, stream: &StreamReport) {
         let text = format!("the test could not keep up with the {way}: {} callbacks unrecorded", stream.lost_records);
         verdict.fault(FindingCode::Unmeasured, text);
     }
-    if callbacks.jitter_us.max > STALLED_US {
-        let text = format!("the {way} did not call back for {:.2} s", callbacks.interval_us.max / 1e6);
+    if stream.longest_stall_s > STALLED_S {
+        let text = format!("the {way} did not call back for {:.2} s when it should have", stream.longest_stall_s);
         verdict.fault(FindingCode::Stalled, text);
     }
     if stream.xruns > 0 {
@@ -188,7 +188,7 @@ fn dbfs(lin: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{CallbackReport, Finding, Quantiles, RateReport};
+    use crate::measure::{CallbackReport, Finding, RateReport};
 
     fn stream() -> StreamReport {
         let rate = RateReport {
@@ -214,6 +214,7 @@ mod tests {
             seconds: 5.0,
             rate: Some(rate),
             callbacks: CallbackReport { n: 900, shortest_frames: 256, ..CallbackReport::default() },
+            longest_stall_s: 0.4,
             frames: 240_000,
             xruns: 0,
             errors: 0,
@@ -260,9 +261,7 @@ mod tests {
         assert_eq!(fault(&|s| s.loss = Some("gone".into())), [FindingCode::Lost]);
         assert_eq!(fault(&|s| (s.frames, s.rate) = (0, None)), [FindingCode::NoCallbacks]);
         assert_eq!(fault(&|s| s.lost_records = 1), [FindingCode::Unmeasured]);
-        let stalled = Quantiles { p50: 5_333.0, p99: 6_000.0, max: 600_000.0 };
-        let stall = |s: &mut StreamReport| (s.callbacks.jitter_us, s.callbacks.interval_us) = (stalled, stalled);
-        assert_eq!(fault(&stall), [FindingCode::Stalled]);
+        assert_eq!(fault(&|s| s.longest_stall_s = 0.6), [FindingCode::Stalled]);
         assert_eq!(fault(&|s| (s.xruns, s.errors) = (2, 2)), [FindingCode::Xruns]);
         let off = |s: &mut StreamReport, ppm: f64, sigma_ppm: f64| {
             if let Some(rate) = &mut s.rate {

@@ -1,5 +1,8 @@
 //! The head of an HTTP answer, read from bytes as they come, and never more of them than a head may have. Reads no socket.
 
+use std::sync::Arc;
+
+use super::secrets::Secrets;
 use super::text::quoted;
 
 /// The longest head that is read, in bytes.
@@ -7,9 +10,10 @@ pub(super) const MOST_HEAD_BYTES: usize = 16 * 1024;
 /// How much of an answer's body is kept, to be quoted.
 const MOST_BODY_BYTES: usize = 4 * 1024;
 
-/// Collects an answer.
+/// Collects an answer. Nothing secret is in what it quotes.
 #[derive(Debug, Default)]
 pub(super) struct AnswerReader {
+    secrets: Arc<Secrets>,
     bytes: Vec<u8>,
     /// How much of it has been looked through for the end of the head.
     searched: usize,
@@ -35,6 +39,10 @@ pub(super) enum AnswerFault {
 }
 
 impl AnswerReader {
+    pub(super) fn new(secrets: Arc<Secrets>) -> Self {
+        Self { secrets, ..Self::default() }
+    }
+
     /// Takes bytes; `Some` as soon as a head is complete. What lies behind it stays.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<Answer>, AnswerFault> {
         let room = MOST_HEAD_BYTES + MOST_BODY_BYTES - self.bytes.len().min(MOST_HEAD_BYTES + MOST_BODY_BYTES);
@@ -59,7 +67,7 @@ impl AnswerReader {
         }
         let head: Vec<u8> = self.bytes.drain(..end).collect();
         self.searched = 0;
-        parse_head(&head).map(Some).ok_or_else(|| AnswerFault::NotHttp(quoted(&head)))
+        self.parse_head(&head).map(Some).ok_or_else(|| AnswerFault::NotHttp(self.quoted(&head)))
     }
 
     /// Takes bytes of a body.
@@ -68,9 +76,25 @@ impl AnswerReader {
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// Whether something stands behind the last head.
+    pub(super) fn has_more(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
     /// What stands behind the last head, for a message.
     pub(super) fn rest(&self) -> String {
-        quoted(&self.bytes)
+        self.quoted(&self.bytes)
+    }
+
+    /// Whether these words stand behind the last head.
+    pub(super) fn says(&self, words: &str) -> bool {
+        self.bytes.windows(words.len()).any(|window| window == words.as_bytes())
+    }
+
+    /// Forgets what has come.
+    pub(super) fn forget(&mut self) {
+        self.bytes.clear();
+        self.searched = 0;
     }
 
     /// Whether no more of a body is kept.
@@ -94,20 +118,24 @@ impl AnswerReader {
         self.searched = self.bytes.len();
         found
     }
-}
 
-fn parse_head(head: &[u8]) -> Option<Answer> {
-    let mut lines = head.split(|&byte| byte == b'\n');
-    let status_line = String::from_utf8_lossy(lines.next()?);
-    let mut words = status_line.trim_end().splitn(3, ' ');
-    words.next()?;
-    let status = words.next().filter(|digits| digits.len() == 3).and_then(|digits| digits.parse().ok())?;
-    let reason = quoted(words.next().unwrap_or_default().as_bytes());
-    let location = lines.find_map(|line| {
-        let at = line.iter().position(|&byte| byte == b':')?;
-        line[..at].eq_ignore_ascii_case(b"location").then(|| quoted(&line[at + 1..]))
-    });
-    Some(Answer { status, reason, location })
+    fn parse_head(&self, head: &[u8]) -> Option<Answer> {
+        let mut lines = head.split(|&byte| byte == b'\n');
+        let status_line = String::from_utf8_lossy(lines.next()?);
+        let mut words = status_line.trim_end().splitn(3, ' ');
+        words.next()?;
+        let status = words.next().filter(|digits| digits.len() == 3).and_then(|digits| digits.parse().ok())?;
+        let reason = self.quoted(words.next().unwrap_or_default().as_bytes());
+        let location = lines.find_map(|line| {
+            let at = line.iter().position(|&byte| byte == b':')?;
+            line[..at].eq_ignore_ascii_case(b"location").then(|| self.quoted(&line[at + 1..]))
+        });
+        Some(Answer { status, reason, location })
+    }
+
+    fn quoted(&self, bytes: &[u8]) -> String {
+        quoted(&self.secrets.blanked(bytes))
+    }
 }
 
 #[cfg(test)]

@@ -66,8 +66,10 @@ impl Failure {
     pub(super) fn retry(&self) -> Retry {
         match self {
             Failure::Unauthorized { .. } => Retry::Rarely,
-            // What hangs up on a PUT, or answers it with something that is no HTTP, may be older than PUT.
+            // What hangs up on a PUT, or answers it with something that is no HTTP, may be older than PUT; what does not answer
+            // it may know no `Expect` and wait for the sound, for which nobody should wait (RFC 9110, section 10.1.1).
             Failure::Method { .. }
+            | Failure::TimedOut { doing: ANSWERING, .. }
             | Failure::Closed { when: UNANSWERED }
             | Failure::Broken { when: UNANSWERED, .. }
             | Failure::NotHttp { .. } => Retry::OtherWay,
@@ -76,6 +78,8 @@ impl Failure {
     }
 }
 
+/// While the request waits for its answer.
+pub(super) const ANSWERING: &str = "waiting for its answer";
 /// Between the request and its answer.
 pub(super) const UNANSWERED: &str = "without an answer";
 /// While sound flows.
@@ -136,5 +140,7 @@ mod tests {
         assert_eq!(refusal(503, "busy").to_string(), "the server answered 503: \"busy\"");
         assert_eq!(Failure::Closed { when: STREAMING }.retry(), Retry::Soon);
         assert_eq!(Failure::Closed { when: UNANSWERED }.retry(), Retry::OtherWay);
+        assert_eq!(Failure::TimedOut { doing: ANSWERING, after_ms: 1 }.retry(), Retry::OtherWay);
+        assert_eq!(Failure::TimedOut { doing: "connecting", after_ms: 1 }.retry(), Retry::Soon);
     }
 }

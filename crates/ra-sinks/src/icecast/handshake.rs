@@ -2,7 +2,6 @@
 //! whatever the other side does.
 
 use std::net::{SocketAddr, TcpStream};
-#[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +9,11 @@ use ra_core::{Clock, StreamSpec, SystemClock};
 
 use super::answer::{Answer, AnswerFault, AnswerReader, MOST_HEAD_BYTES};
 use super::config::IcecastConfig;
-use super::failure::{Failure, UNANSWERED, refusal};
+use super::failure::{ANSWERING, Failure, UNANSWERED, refusal};
 use super::request::{Method, source_request};
 use super::resolve::Resolver;
+use super::secrets::Secrets;
+use super::socket;
 #[cfg(feature = "tls")]
 use super::transport::Agreement;
 use super::transport::Transport;
@@ -25,6 +26,7 @@ const BODY_NS: u64 = 200_000_000;
 /// What every attempt of a sink needs.
 pub(super) struct Caller {
     pub(super) config: IcecastConfig,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) resolver: Resolver,
     pub(super) content_type: &'static str,
     pub(super) spec: StreamSpec,
@@ -43,6 +45,7 @@ impl Caller {
     pub(super) fn new(config: IcecastConfig, sink_name: &str, content_type: &'static str, spec: StreamSpec) -> Self {
         let resolver = Resolver::new(config.url.host(), config.url.port(), sink_name);
         Self {
+            secrets: Arc::new(Secrets::of(&config)),
             config,
             resolver,
             content_type,
@@ -62,6 +65,7 @@ impl Caller {
     pub(super) fn sibling(&self, sink_name: &str) -> Self {
         Self {
             config: self.config.clone(),
+            secrets: Arc::clone(&self.secrets),
             resolver: Resolver::new(self.config.url.host(), self.config.url.port(), sink_name),
             content_type: self.content_type,
             spec: self.spec,
@@ -77,7 +81,7 @@ impl Caller {
         let mut transport = self.connect(deadline, is_cancelled)?;
         let request = source_request(&self.config, method, self.content_type, self.spec);
         send_all(&mut transport, &request, deadline, is_cancelled)?;
-        let mut answers = AnswerReader::default();
+        let mut answers = AnswerReader::new(Arc::clone(&self.secrets));
         loop {
             let answer = next_answer(&mut transport, &mut answers, deadline, is_cancelled)?;
             match answer.status {
@@ -139,13 +143,18 @@ impl Deadline {
         Duration::from_nanos(self.at_ns.saturating_sub(SystemClock.now_ns()))
     }
 
-    /// Waits a moment for the other side.
-    fn wait(self, doing: &'static str, is_cancelled: &dyn Fn() -> bool) -> Result<(), Failure> {
-        let now_ns = SystemClock.now_ns();
-        if now_ns >= self.at_ns || is_cancelled() {
+    /// Whether there is time left.
+    fn check(self, doing: &'static str, is_cancelled: &dyn Fn() -> bool) -> Result<(), Failure> {
+        if self.left().is_zero() || is_cancelled() {
             return Err(Failure::TimedOut { doing, after_ms: self.after_ms });
         }
-        SystemClock.sleep_until_ns((now_ns + LOOK_NS).min(self.at_ns));
+        Ok(())
+    }
+
+    /// Waits a moment for the other side.
+    fn wait(self, doing: &'static str, is_cancelled: &dyn Fn() -> bool) -> Result<(), Failure> {
+        self.check(doing, is_cancelled)?;
+        SystemClock.sleep_until_ns((SystemClock.now_ns() + LOOK_NS).min(self.at_ns));
         Ok(())
     }
 }
@@ -159,6 +168,9 @@ fn connect_to_one(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStr
             break;
         }
         match TcpStream::connect_timeout(address, share) {
+            Ok(stream) if socket::is_connected_to_itself(&stream) => {
+                last = Some(std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "nobody listens there"));
+            }
             Ok(stream) => return Ok(stream),
             Err(cause) => last = Some(cause),
         }
@@ -214,19 +226,18 @@ pub(super) fn next_answer(
     deadline: Deadline,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<Answer, Failure> {
-    if let Some(answer) = understood(answers, None)? {
-        return Ok(answer);
-    }
     let mut buffer = [0; 2048];
+    let mut next = understood(answers, None)?;
     loop {
+        // Also where something comes all the time.
+        deadline.check(ANSWERING, is_cancelled)?;
+        if let Some(answer) = next {
+            return Ok(answer);
+        }
         match transport.receive(&mut buffer) {
             Ok(Some(0)) => return Err(Failure::Closed { when: UNANSWERED }),
-            Ok(Some(n)) => {
-                if let Some(answer) = understood(answers, Some(&buffer[..n]))? {
-                    return Ok(answer);
-                }
-            }
-            Ok(None) => deadline.wait("waiting for its answer", is_cancelled)?,
+            Ok(Some(n)) => next = understood(answers, Some(&buffer[..n]))?,
+            Ok(None) => deadline.wait(ANSWERING, is_cancelled)?,
             Err(cause) => return Err(Failure::Broken { when: UNANSWERED, cause }),
         }
     }
@@ -236,7 +247,7 @@ pub(super) fn next_answer(
 pub(super) fn understood(answers: &mut AnswerReader, bytes: Option<&[u8]>) -> Result<Option<Answer>, Failure> {
     let next = match bytes {
         Some(bytes) => answers.push(bytes),
-        None if answers.rest().is_empty() => return Ok(None),
+        None if !answers.has_more() => return Ok(None),
         None => answers.next(),
     };
     next.map_err(|fault| match fault {

@@ -43,15 +43,8 @@ struct State {
     /// Monotonic nanoseconds by which the network's thread has to end.
     end_ns: Option<u64>,
     is_over: bool,
-}
-
-/// What the network's thread is to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Send the pages that it was given, if any.
-    Go,
-    /// Send the pages that it was given; when none are left, end, and by this moment at the latest.
-    End(u64),
+    /// Real frames that the network has taken and that have neither arrived nor come back.
+    in_flight_frames: u64,
 }
 
 impl Link {
@@ -64,6 +57,7 @@ impl Link {
             song: None,
             end_ns: None,
             is_over: false,
+            in_flight_frames: 0,
         };
         Self { state: Mutex::new(state), changed: Condvar::new(), on_reconnect, counters }
     }
@@ -129,24 +123,45 @@ impl Link {
         state.is_over
     }
 
-    /// Whether the network's thread should give up what it is waiting for.
-    pub(super) fn is_ending(&self) -> bool {
-        self.state.lock().end_ns.is_some()
+    /// The sink: nobody waits for the network's thread any more, which is to end at once. What waits, and what has not arrived
+    /// by now, is lost. `reason` says why, where there is a connection.
+    pub(super) fn give_up(&self, reason: String) {
+        let mut state = self.state.lock();
+        if state.status == Status::Up {
+            state.status = Status::Down(reason);
+        }
+        state.end_ns = Some(0);
+        self.settle(&mut state);
+        drop(state);
+        self.changed.notify_all();
     }
 
-    /// The network: waits for pages, and takes them until they have `most_bytes`.
-    pub(super) fn take(&self, most_bytes: usize, wait: Duration, pages: &mut Vec<QueuedPage>) -> Next {
+    /// Whether the network's thread should give up what it is waiting for.
+    pub(super) fn is_ending(&self) -> bool {
+        self.end_ns().is_some()
+    }
+
+    /// The network: by when it has to end, once it is to end. All that it has to send is in the queue by then.
+    pub(super) fn end_ns(&self) -> Option<u64> {
+        self.state.lock().end_ns
+    }
+
+    /// The network: waits for a page, and takes it.
+    pub(super) fn take(&self, wait: Duration) -> Option<QueuedPage> {
         let mut state = self.state.lock();
         if state.queue.is_empty() && state.end_ns.is_none() {
             self.changed.wait_for(&mut state, wait);
         }
-        let mut n_bytes = 0;
-        while n_bytes < most_bytes {
-            let Some(page) = state.queue.pop() else { break };
-            n_bytes += page.bytes.len();
-            pages.push(page);
-        }
-        state.end_ns.map_or(Next::Go, Next::End)
+        let page = state.queue.pop()?;
+        state.in_flight_frames += page.real_frames;
+        Some(page)
+    }
+
+    /// The network: of what it took, real frames that the other side has acknowledged.
+    pub(super) fn arrived(&self, n_frames: u64) {
+        let mut state = self.state.lock();
+        state.in_flight_frames = state.in_flight_frames.saturating_sub(n_frames);
+        self.counters.add(Count::AcknowledgedFrames, n_frames);
     }
 
     /// The network: waits until `wait` is over, or until it has to end. What happens to the queue meanwhile is no concern.
@@ -171,10 +186,15 @@ impl Link {
     /// or thrown away.
     pub(super) fn went_down(&self, reason: String, unsent: impl DoubleEndedIterator<Item = QueuedPage>) {
         let mut state = self.state.lock();
+        if state.is_over {
+            // Given up on: the account is settled.
+            return;
+        }
         if !matches!(state.status, Status::Down(_)) {
             state.outages += 1;
         }
         state.status = Status::Down(reason);
+        state.in_flight_frames = 0;
         let lost_frames = match self.on_reconnect {
             OnReconnect::Live => unsent.map(|page| page.real_frames).sum::<u64>() + state.queue.clear(),
             OnReconnect::Resume => {
@@ -185,14 +205,17 @@ impl Link {
         self.throw_away(&mut state, lost_frames);
     }
 
-    /// The network: it is done. What still waits is lost, and so is `unsent`.
-    pub(super) fn is_over(&self, unsent: impl Iterator<Item = QueuedPage>) {
-        let mut state = self.state.lock();
-        let lost_frames = unsent.map(|page| page.real_frames).sum::<u64>() + state.queue.clear();
-        self.throw_away(&mut state, lost_frames);
-        state.is_over = true;
-        drop(state);
+    /// The network: it is done. What still waits is lost, and so is what it took and has not arrived.
+    pub(super) fn is_over(&self) {
+        self.settle(&mut self.state.lock());
         self.changed.notify_all();
+    }
+
+    /// Nothing more arrives.
+    fn settle(&self, state: &mut State) {
+        let lost_frames = std::mem::take(&mut state.in_flight_frames) + state.queue.clear();
+        self.throw_away(state, lost_frames);
+        state.is_over = true;
     }
 
     fn throw_away(&self, state: &mut State, n_frames: u64) {
@@ -216,9 +239,7 @@ mod tests {
     }
 
     fn waiting(link: &Link) -> Vec<u64> {
-        let mut pages = Vec::new();
-        link.take(usize::MAX, Duration::ZERO, &mut pages);
-        pages.iter().map(|page| page.n_frames).collect()
+        std::iter::from_fn(|| link.take(Duration::ZERO)).map(|page| page.n_frames).collect()
     }
 
     #[test]
@@ -268,16 +289,34 @@ mod tests {
     #[test]
     fn the_end_takes_what_is_left() {
         let link = link(OnReconnect::Resume);
-        link.push(vec![page(5)], 0);
+        link.push(vec![page(5), page(3)], 0);
         link.end_by(77);
-        let mut pages = Vec::new();
-        assert_eq!(link.take(1, Duration::from_secs(60), &mut pages), Next::End(77), "it does not wait at the end");
+        assert_eq!((link.end_ns(), waiting(&link)), (Some(77), vec![5, 3]));
+        assert!(link.take(Duration::from_secs(60)).is_none(), "it does not wait at the end");
         assert!(link.is_ending() && !link.wait_for_end(Duration::ZERO));
         link.push(vec![page(7)], 0);
-        link.is_over(pages.into_iter());
-        assert_eq!(link.take_lost_frames(), 12);
+        link.arrived(3);
+        link.is_over();
+        assert_eq!(link.take_lost_frames(), 12, "5 that did not arrive, and 7 that waited");
         assert!(link.wait_for_end(Duration::from_secs(60)));
         link.push(vec![page(9)], 0);
         assert_eq!(link.take_lost_frames(), 9);
+    }
+
+    #[test]
+    fn given_up_on_nothing_counts_twice() {
+        for on_reconnect in [OnReconnect::Live, OnReconnect::Resume] {
+            let link = link(on_reconnect);
+            link.went_up();
+            link.push(vec![page(1), page(2), page(4)], 0);
+            let taken = [link.take(Duration::ZERO), link.take(Duration::ZERO)];
+            link.arrived(1);
+            link.give_up("stuck".into());
+            assert_eq!((link.take_lost_frames(), link.end_ns()), (6, Some(0)));
+            assert_eq!(link.status().0, Status::Down("stuck".into()));
+            link.went_down("too late".into(), taken.into_iter().flatten());
+            link.is_over();
+            assert_eq!((link.take_lost_frames(), link.status().0), (0, Status::Down("stuck".into())));
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ra_core::{Block, FramePosition, Gap, Metadata, SinkError, SinkReport, SinkStart, StreamSpec};
+use ra_core::{Block, Gap, Metadata, SinkError, SinkReport, SinkStart, StreamSpec};
 
 use super::config::{IcecastConfig, OnReconnect};
 use super::counts::{Count, Counters, IcecastCounts, IcecastProbe};
@@ -114,7 +114,13 @@ impl OnAir {
         let n_frames = block.n_frames() as u64;
         self.ledger.put_real(n_frames);
         self.metadata_age_frames = self.metadata_age_frames.saturating_add(n_frames);
-        self.encode(block.stamp.position, block.samples)
+        let mut pages = Vec::new();
+        let encoded = self.encoder.encode(block.stamp.position, block.samples, &mut pages);
+        // The block itself is refused, and so was never delivered.
+        let clipped = encoded.map_err(|cause| self.encoder_failed(&cause, n_frames))?;
+        self.counters.add(Count::ClippedSamples, clipped);
+        self.hand_over(pages);
+        Ok(())
     }
 
     /// Puts silence of the gap's length into the stream, `most_ms` at most, if one was begun.
@@ -125,13 +131,15 @@ impl OnAir {
         }
         let most_frames = self.spec.sample_rate.frames_in_ms_ceil(f64::from(most_ms)) as u64;
         let n_frames = gap.n_frames.min(most_frames);
-        let silence = vec![0.0; self.spec.samples(self.block_frames)];
-        let mut done = 0;
-        while done < n_frames {
-            let n = (n_frames - done).min(self.block_frames as u64);
+        let mut left = n_frames;
+        while left > 0 {
+            let n = left.min(self.block_frames as u64);
             self.ledger.put_silence(n);
-            self.encode(gap.at_frame + done, &silence[..self.spec.samples(n as usize)])?;
-            done += n;
+            let mut pages = Vec::new();
+            let encoded = self.encoder.encode_silence(n as usize, &mut pages);
+            encoded.map_err(|cause| self.encoder_failed(&cause, 0))?;
+            self.hand_over(pages);
+            left -= n;
         }
         self.counters.add(Count::SilenceFrames, n_frames);
         Ok(())
@@ -183,7 +191,8 @@ impl OnAir {
 
     fn begin_stream(&mut self) -> Result<(), SinkError> {
         if self.head.is_none() {
-            let bytes = self.encoder.headers(&self.metadata).map_err(|cause| self.encoder_failed(&cause))?;
+            let headers = self.encoder.headers(&self.metadata);
+            let bytes = headers.map_err(|cause| self.encoder_failed(&cause, 0))?;
             self.head = Some(Arc::new(StreamHead { number: self.n_streams, bytes }));
             self.n_streams += 1;
         }
@@ -192,27 +201,20 @@ impl OnAir {
 
     /// What the encoder still holds goes into the stream's last pages.
     pub(super) fn end_stream(&mut self) {
-        let Some(head) = self.head.take() else { return };
+        if self.head.is_none() {
+            return;
+        }
         let mut pages = Vec::new();
         if let Err(cause) = self.encoder.finish(&mut pages) {
             log::error!("icecast {}: {cause}", self.name);
         }
-        self.hand_over(&head, pages);
+        self.hand_over(pages);
+        self.head = None;
         self.link.lose(self.ledger.take_all());
     }
 
-    fn encode(&mut self, position: FramePosition, samples: &[f32]) -> Result<(), SinkError> {
-        let mut pages = Vec::new();
-        let encoded = self.encoder.encode(position, samples, &mut pages);
-        let clipped = encoded.map_err(|cause| self.encoder_failed(&cause))?;
-        self.counters.add(Count::ClippedSamples, clipped);
-        if let (Some(head), false) = (self.head.clone(), pages.is_empty()) {
-            self.hand_over(&head, pages);
-        }
-        Ok(())
-    }
-
-    fn hand_over(&mut self, head: &Arc<StreamHead>, pages: Vec<Page>) {
+    fn hand_over(&mut self, pages: Vec<Page>) {
+        let Some(head) = self.head.as_ref().filter(|_| !pages.is_empty()) else { return };
         let pages = pages.into_iter().map(|Page { bytes, n_frames }| {
             let real_frames = self.ledger.take(n_frames);
             QueuedPage { head: Arc::clone(head), bytes, n_frames, real_frames }
@@ -221,12 +223,122 @@ impl OnAir {
         self.link.push(pages, self.outages);
     }
 
-    fn encoder_failed(&self, cause: &EncodeError) -> SinkError {
+    /// The sink is not called again: what it still holds is lost, but for `refused_frames`, which nobody counts as its own.
+    fn encoder_failed(&mut self, cause: &EncodeError, refused_frames: u64) -> SinkError {
+        self.link.lose(self.ledger.take_all().saturating_sub(refused_frames));
+        self.link.give_up(format!("the encoder failed: {cause}"));
         SinkError::Fatal(format!("{}: the encoder failed: {cause}", self.server))
     }
 
     /// What a block that can't be taken is refused with.
     pub(super) fn no_connection(&self, reason: String) -> SinkError {
         SinkError::Server { server: self.server.clone(), message: reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ra_core::{BlockStamp, FramePosition, GapReason};
+
+    use super::super::password::Password;
+    use super::*;
+
+    /// Mono; gives a page for every 100 frames, and fails where the sound is beyond full scale.
+    #[derive(Default)]
+    struct PlainEncoder {
+        pending_frames: usize,
+        /// A page of nothing but silence has a 0 in it, one with sound a 1.
+        has_sound: bool,
+    }
+
+    impl PlainEncoder {
+        fn take(&mut self, n_frames: usize, pages: &mut Vec<Page>) {
+            self.pending_frames += n_frames;
+            while self.pending_frames >= 100 {
+                self.pending_frames -= 100;
+                let has_sound = std::mem::take(&mut self.has_sound);
+                pages.push(Page { bytes: vec![u8::from(has_sound)], n_frames: 100 });
+            }
+        }
+    }
+
+    impl Encoder for PlainEncoder {
+        fn headers(&mut self, _tags: &Metadata) -> Result<Vec<u8>, EncodeError> {
+            Ok(Vec::new())
+        }
+
+        fn encode(
+            &mut self,
+            _position: FramePosition,
+            interleaved: &[f32],
+            pages: &mut Vec<Page>,
+        ) -> Result<u64, EncodeError> {
+            if interleaved[0] > 1.0 {
+                return Err(EncodeError::NotStarted { codec: "plain" });
+            }
+            self.has_sound = true;
+            self.take(interleaved.len(), pages);
+            Ok(0)
+        }
+
+        fn encode_silence(&mut self, n_frames: usize, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+            self.take(n_frames, pages);
+            Ok(())
+        }
+
+        fn finish(&mut self, _pages: &mut Vec<Page>) -> Result<(), EncodeError> {
+            Ok(())
+        }
+
+        fn content_type(&self) -> &'static str {
+            "audio/plain"
+        }
+    }
+
+    fn spec() -> StreamSpec {
+        StreamSpec::new(48_000, 1).unwrap()
+    }
+
+    fn on_air() -> OnAir {
+        let config = IcecastConfig::new("http://h/x".parse().unwrap(), Password::new("p"));
+        let start = SinkStart {
+            name: "air".to_owned(),
+            spec: spec(),
+            block_frames: 80,
+            position: FramePosition(0),
+            unix_ns: 0,
+            unix_minus_monotonic_ns: None,
+        };
+        let link = Link::new(10_000, config.on_reconnect, Arc::default());
+        OnAir::new(&config, &start, Box::<PlainEncoder>::default(), Arc::new(link))
+    }
+
+    fn write(on_air: &mut OnAir, sample: f32) -> Result<(), SinkError> {
+        on_air.write(&Block { stamp: BlockStamp::default(), spec: spec(), samples: &[sample; 80] })
+    }
+
+    #[test]
+    fn an_encoder_that_fails_takes_all_that_waits_with_it() {
+        let mut on_air = on_air();
+        (0..4).for_each(|_| write(&mut on_air, 0.5).unwrap());
+        // One page of three is on its way, and has not arrived.
+        on_air.link.take(Duration::ZERO).unwrap();
+        let error = write(&mut on_air, 2.0).unwrap_err();
+        assert!(error.is_fatal() && error.to_string().contains("the encoder failed"), "{error}");
+        assert_eq!(on_air.link.take_lost_frames(), 4 * 80, "all blocks but the one that was refused");
+        assert!(on_air.link.is_ending() && on_air.link.wait_for_end(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_gap_is_the_encoders_own_silence() {
+        let mut on_air = on_air();
+        write(&mut on_air, 0.5).unwrap();
+        let gap = Gap { at_frame: FramePosition(80), n_frames: 220, reason: GapReason::Lagged };
+        on_air.gap(&gap, 1_000).unwrap();
+        let pages: Vec<_> = std::iter::from_fn(|| on_air.link.take(Duration::ZERO)).collect();
+        let found: Vec<_> = pages.iter().map(|page| (page.bytes[0], page.n_frames, page.real_frames)).collect();
+        assert_eq!(found, [(1, 100, 80), (0, 100, 0), (0, 100, 0)]);
     }
 }

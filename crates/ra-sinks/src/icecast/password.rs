@@ -17,7 +17,7 @@ impl Password {
         !self.0.is_empty() && !self.0.chars().any(char::is_control)
     }
 
-    /// For the one place that sends it.
+    /// For the places that send it, and that hide it where it comes back.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }

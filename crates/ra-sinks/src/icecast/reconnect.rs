@@ -94,9 +94,14 @@ impl ReconnectPolicy {
         self.connected_ns = now_ns;
     }
 
+    /// Whether the connection that was made last has lived for so long that it was a good one.
+    pub(super) const fn is_stable(&self, now_ns: u64) -> bool {
+        now_ns.saturating_sub(self.connected_ns) >= STABLE_NS
+    }
+
     /// The connection is lost.
     pub fn lost(&mut self, now_ns: u64) {
-        if now_ns.saturating_sub(self.connected_ns) >= STABLE_NS {
+        if self.is_stable(now_ns) {
             self.failures = 0;
         }
         let most_ns = self.soon_ns();

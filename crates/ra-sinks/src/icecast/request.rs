@@ -96,9 +96,13 @@ pub(super) fn song_line(metadata: &Metadata) -> String {
     }
 }
 
-/// Basic authentication (RFC 7617), in UTF-8.
 fn authorization(config: &IcecastConfig) -> String {
-    format!("Basic {}", BASE64.encode(format!("{}:{}", config.user, config.password.reveal())))
+    format!("Basic {}", credentials(config))
+}
+
+/// User and password as Basic authentication has them (RFC 7617), in UTF-8.
+pub(super) fn credentials(config: &IcecastConfig) -> String {
+    BASE64.encode(format!("{}:{}", config.user, config.password.reveal()))
 }
 
 fn finished(lines: Vec<String>) -> Vec<u8> {

@@ -95,7 +95,7 @@ impl Sink for IcecastSink {
     ///
     /// # Errors
     /// [`SinkError::Server`] while there is no connection, by the rule
-    /// [`OnReconnect::Live`](crate::OnReconnect::Live); [`SinkError::Fatal`] where the encoder fails.
+    /// [`OnReconnect::Live`](crate::OnReconnect::Live); [`SinkError::Fatal`] where the encoder fails: what waits is dropped.
     fn write(&mut self, block: &Block<'_>) -> Result<(), SinkError> {
         self.running()?.write(block)
     }
@@ -134,7 +134,7 @@ impl Sink for IcecastSink {
         self.running.as_ref().map_or(0, |running| running.link.take_lost_frames())
     }
 
-    /// Sends what waits, for 2 s at most, and hangs up.
+    /// Sends what waits, for 2 s at most, and hangs up. What the server has not acknowledged by then counts as dropped.
     ///
     /// # Errors
     /// [`SinkError::Server`] where there is no connection.
@@ -144,7 +144,7 @@ impl Sink for IcecastSink {
         running.link.end_by(SystemClock.now_ns() + END_NS);
         if !running.link.wait_for_end(Duration::from_nanos(END_NS) + END_SLACK) {
             log::debug!("icecast {}: the network's thread is left to itself", running.name);
-            running.link.is_over(std::iter::empty());
+            running.link.give_up("the network's thread did not end in time".to_owned());
         }
         match running.link.status().0 {
             Status::Down(reason) => Err(running.no_connection(reason)),

@@ -1,5 +1,5 @@
 //! What is asked of a TCP socket beyond the standard library: how much the other side has not acknowledged, how much may
-//! wait in the kernel, and to be cut off at once.
+//! wait in the kernel, whether it leads back to itself, and to be cut off at once.
 
 #![allow(unsafe_code, reason = "the one question that no safe interface has: TIOCOUTQ")]
 
@@ -25,6 +25,12 @@ pub(super) fn cut_off_when_closed(stream: &TcpStream) {
     let _ = stream;
 }
 
+/// Whether both ends are one: to a port of this machine that nobody listens on, and that the system has just drawn for the
+/// connection itself, TCP connects (RFC 9293, section 3.5, simultaneous open). What is sent then comes back.
+pub(super) fn is_connected_to_itself(stream: &TcpStream) -> bool {
+    stream.local_addr().is_ok_and(|ours| stream.peer_addr().is_ok_and(|theirs| ours == theirs))
+}
+
 /// Bytes that were sent and that the other side has not acknowledged (`SIOCOUTQ`, tcp(7)); `None` where the system does not
 /// say.
 #[cfg(target_os = "linux")]
@@ -47,6 +53,21 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_to_itself_is_told_from_others() {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, getsockname, socket};
+        let alone = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&alone, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        connect(&alone, &getsockname(&alone).unwrap()).unwrap();
+        let mut alone = TcpStream::from(alone);
+        alone.write_all(b"echo").unwrap();
+        alone.read_exact(&mut [0; 4]).unwrap();
+        assert!(is_connected_to_itself(&alone));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(!is_connected_to_itself(&TcpStream::connect(listener.local_addr().unwrap()).unwrap()));
+    }
 
     #[test]
     #[cfg(target_os = "linux")]

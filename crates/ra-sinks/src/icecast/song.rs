@@ -92,13 +92,12 @@ fn update(caller: &mut Caller, song: &str) -> Result<(), Failure> {
     let is_cancelled = || false;
     let mut transport = caller.connect(deadline, &is_cancelled)?;
     send_all(&mut transport, &song_request(&caller.config, song), deadline, &is_cancelled)?;
-    let mut answers = AnswerReader::default();
+    let mut answers = AnswerReader::new(Arc::clone(&caller.secrets));
     let answer = next_answer(&mut transport, &mut answers, deadline, &is_cancelled)?;
     let is_taken = answer.status == 200;
     let said = words_of_refusal(&mut transport, &mut answers, &answer);
     // Icecast may say yes to the request and no to the update in one answer.
-    let body = answers.rest();
-    if is_taken && !body.contains("<return>0</return>") && !body.contains("not accept") {
+    if is_taken && !answers.says("<return>0</return>") && !answers.says("not accept") {
         return Ok(());
     }
     match answer.status {

@@ -9,6 +9,7 @@ use super::counts::Count;
 use super::failure::Failure;
 use super::handshake::Caller;
 use super::link::Link;
+use super::page_queue::QueuedPage;
 use super::reconnect::{ReconnectPolicy, Retry};
 use super::request::Method;
 use super::song::SongTeller;
@@ -33,6 +34,7 @@ pub(super) fn run(link: &Arc<Link>, caller: &mut Caller, sink_name: &str, seed: 
         method: Method::default(),
         song: SongTeller::new(sink_name, Arc::clone(&link.counters)),
         said: None,
+        has_said_up: false,
     };
     uplink.run();
 }
@@ -46,6 +48,8 @@ struct Uplink<'a> {
     song: SongTeller,
     /// What was last said of the connection, and when.
     said: Option<(String, u64)>,
+    /// That there is a connection was said since.
+    has_said_up: bool,
 }
 
 impl Uplink<'_> {
@@ -76,27 +80,32 @@ impl Uplink<'_> {
             self.policy.connected(now_ns);
             established.transport.bound_send_buffer(self.kernel_bytes());
             link.went_up();
-            let (url, method) = (&self.caller.config.url, self.method.name());
-            log::info!("icecast {}: {url} takes the stream ({method})", self.sink_name);
-            self.said = None;
+            self.say_up();
             match Streamer::new(link, self.caller, self.method, established).run(&mut self.song) {
-                Ended::Finished(unsent) => {
-                    link.is_over(unsent.into_iter());
-                    return;
-                }
-                Ended::Lost(failure, unsent) => {
-                    let now_ns = SystemClock.now_ns();
-                    link.counters.add(Count::Losses, 1);
-                    match failure.retry() {
-                        Retry::Soon => self.policy.lost(now_ns),
-                        // It took the stream at first and then refused it.
-                        retry => self.policy.attempt_failed(now_ns, retry),
-                    }
-                    self.say(&failure, now_ns);
-                    link.went_down(failure.to_string(), unsent.into_iter());
-                }
+                Ended::Finished => return,
+                Ended::Lost(failure, unsent) => self.connection_lost(&failure, unsent),
             }
         }
+    }
+
+    fn connection_lost(&mut self, failure: &Failure, unsent: Vec<QueuedPage>) {
+        let now_ns = SystemClock.now_ns();
+        self.link.counters.add(Count::Losses, 1);
+        if self.policy.is_stable(now_ns) {
+            self.said = None;
+        }
+        match failure.retry() {
+            Retry::Soon => self.policy.lost(now_ns),
+            // It took the stream at first and then refused it.
+            Retry::Rarely => self.policy.attempt_failed(now_ns, Retry::Rarely),
+            // So did this one, which may do the same with the other way: there is a wait as after every loss.
+            Retry::OtherWay => {
+                self.method = self.method.other();
+                self.policy.lost(now_ns);
+            }
+        }
+        self.say(failure, now_ns);
+        self.link.went_down(failure.to_string(), unsent.into_iter());
     }
 
     fn attempt_failed(&mut self, failure: &Failure, now_ns: u64) {
@@ -121,7 +130,16 @@ impl Uplink<'_> {
         if !self.said.as_ref().is_some_and(is_told) {
             log::warn!("icecast {}: {}: {text}; trying again until it is back", self.sink_name, self.caller.config.url);
             self.said = Some((text, now_ns));
+            self.has_said_up = false;
         }
+    }
+
+    /// Tells people that there is a connection: once behind each reason why there was none.
+    fn say_up(&mut self) {
+        let level = if self.has_said_up { log::Level::Debug } else { log::Level::Info };
+        let (url, method) = (&self.caller.config.url, self.method.name());
+        log::log!(level, "icecast {}: {url} takes the stream ({method})", self.sink_name);
+        self.has_said_up = true;
     }
 
     fn kernel_bytes(&self) -> usize {
@@ -142,6 +160,6 @@ impl Drop for Over {
         if std::thread::panicking() {
             self.0.went_down("the network's thread has panicked: a fault of ra".to_owned(), std::iter::empty());
         }
-        self.0.is_over(std::iter::empty());
+        self.0.is_over();
     }
 }

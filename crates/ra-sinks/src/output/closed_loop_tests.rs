@@ -38,6 +38,8 @@ struct Device {
     periods: fn(&mut Dice) -> usize,
     jitter_s: f64,
     stamps_off_s: f64,
+    /// All stamps say that it is heard so much later than it is.
+    stamps_late_s: f64,
     dice: Dice,
     position: u64,
     due_s: f64,
@@ -53,7 +55,7 @@ impl Device {
         self.called_s = now_s;
         let n_frames = (self.periods)(&mut self.dice);
         let off_s = self.stamps_off_s * Dice(self.dice.0 ^ 0x7777).roll();
-        let playback_ns = ((now_s + DEVICE_LATENCY_S + off_s) * 1e9) as u64;
+        let playback_ns = ((now_s + DEVICE_LATENCY_S + self.stamps_late_s + off_s) * 1e9) as u64;
         self.player.begin_period(playback_ns, n_frames);
         let mut done = 0;
         while done < n_frames {
@@ -145,6 +147,8 @@ struct Rig {
     poll_s: f64,
     /// The largest lateness of a look.
     poll_late_s: f64,
+    /// The bus's blocks are said to come so much later than they do.
+    arrivals_late_s: f64,
     dice: Dice,
     n_blocks: u64,
     n_polls: u64,
@@ -200,6 +204,7 @@ impl Rig {
             periods: scene.periods,
             jitter_s: scene.jitter_s,
             stamps_off_s: scene.stamps_off_s,
+            stamps_late_s: 0.0,
             dice: Dice(7),
             position: 0,
             due_s: 10.013,
@@ -215,6 +220,7 @@ impl Rig {
             bus_hz,
             poll_s: 0.01,
             poll_late_s: 2e-3,
+            arrivals_late_s: 0.0,
             dice: Dice(11),
             n_blocks: 0,
             n_polls: 0,
@@ -250,7 +256,7 @@ impl Rig {
     fn poll(&mut self, now_s: f64) {
         self.n_polls = self.n_polls.max(((now_s - 10.0) / self.poll_s) as u64) + 1;
         self.dice.roll();
-        let mut at_ns = (now_s * 1e9) as u64;
+        let mut at_ns = ((now_s + self.arrivals_late_s) * 1e9) as u64;
         while 10.0 + ((self.n_blocks + 1) * BLOCK as u64) as f64 / self.bus_hz <= now_s {
             let first = self.n_blocks * BLOCK as u64;
             let samples: Vec<f32> = (first..first + BLOCK as u64).map(tone).collect();
@@ -456,6 +462,47 @@ fn a_device_that_stops_for_a_while_costs_what_it_must_and_goes_on() {
     // It may still be on its way to the very cushion, by 100 ppm at most.
     assert!(off_ppm.abs() < 110.0 && rig.device.ear.roughest < 1e-3, "{off_ppm}, {}", rig.device.ear.roughest);
     assert!((rig.cushion_ms() - 60.0).abs() < 15.0, "{}", rig.cushion_ms());
+}
+
+/// A sound server corrects what it says of its latency, or the arrivals are seen later than before: the sound itself is where
+/// it was, and has to stay there.
+#[test]
+fn stamps_that_jump_on_either_side_move_no_sound() {
+    let jumps: [fn(&mut Rig); 4] = [
+        |rig| rig.device.stamps_late_s = 0.05,
+        |rig| rig.device.stamps_late_s = -0.03,
+        |rig| rig.arrivals_late_s = 0.05,
+        |rig| rig.arrivals_late_s = -0.03,
+    ];
+    for (i, jump) in jumps.into_iter().enumerate() {
+        let mut rig = Rig::new(Scene { drift_ppm: 100.0, ..Scene::default() });
+        rig.run(120.0);
+        let (before, cushion_ms) = (rig.mishaps(), rig.cushion_ms());
+        rig.device.ear.forget();
+        jump(&mut rig);
+        rig.run(60.0);
+        let (_, worst_ppm) = rig.device.ear.off_ppm();
+        println!(
+            "jump {i}: {worst_ppm:.1} ppm in a second at most, cushion {cushion_ms:.1}, {:.1} ms",
+            rig.cushion_ms()
+        );
+        assert_eq!(rig.mishaps(), before, "jump {i}");
+        assert!(worst_ppm < 150.0, "jump {i}: {worst_ppm}");
+        assert!((rig.cushion_ms() - cushion_ms).abs() < 8.0, "jump {i}: {cushion_ms} and {} ms", rig.cushion_ms());
+    }
+}
+
+#[test]
+fn the_longest_period_is_remembered_over_an_underrun() {
+    let periods: fn(&mut Dice) -> usize = |dice| if dice.roll() < 0.001 { 24_000 } else { 480 };
+    let mut rig = Rig::new(Scene { periods, ..Scene::default() });
+    rig.run(120.0);
+    assert_eq!(rig.mishaps().0, 1, "the first of them comes as a surprise");
+    rig.asleep_until_s = rig.now_s + 1.0;
+    rig.run(2.0);
+    assert_eq!(rig.mishaps().0, 2);
+    rig.run(120.0);
+    assert_eq!(rig.mishaps().0, 2);
 }
 
 #[test]

@@ -217,12 +217,13 @@ impl Keeper {
         }
     }
 
+    /// The error for the time in which there is no device.
     fn missing_error(&self) -> SinkError {
         let device = self.label.clone().unwrap_or_else(|| self.plan.request.device.clone());
         let message = match &self.device {
             Device::Missing(Missing { state: OutputState::Lost, reason, .. }) => format!("lost: {reason}"),
             Device::Missing(missing) => missing.reason.clone(),
-            Device::Live(_) => "it is back".to_owned(),
+            Device::Live(live) => format!("lost: {}", live.opened.playing.loss().unwrap_or_default()),
         };
         SinkError::Device { device, message }
     }
@@ -281,11 +282,8 @@ impl Keeper {
     pub(super) fn close(mut self) -> (OutputStatus, u64, Result<(), SinkError>) {
         let mut status = self.status();
         status.state = OutputState::Closed;
-        let device = self.label.clone().unwrap_or_else(|| self.plan.request.device.clone());
-        let missing = match &self.device {
-            Device::Live(live) => live.opened.playing.loss(),
-            Device::Missing(missing) => Some(missing.reason.clone()),
-        };
+        let is_there = matches!(&self.device, Device::Live(live) if live.opened.playing.loss().is_none());
+        let end = if is_there { Ok(()) } else { Err(self.missing_error()) };
         if let Device::Live(live) = self.device {
             let Opened { playing, line, .. } = live.opened;
             drop(playing);
@@ -294,8 +292,6 @@ impl Keeper {
             status.counts.dropped_frames += line.unplayed_frames();
             self.taken_back_frames += line.abandon();
         }
-        let end =
-            missing.map_or(Ok(()), |reason| Err(SinkError::Device { device, message: format!("lost: {reason}") }));
         (status, self.taken_back_frames, end)
     }
 }

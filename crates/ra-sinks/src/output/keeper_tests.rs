@@ -327,8 +327,12 @@ fn an_output_that_is_not_required_waits_for_its_device() {
         Rig::in_world(OutputConfig { required: false, ..OutputConfig::default() }, Arc::clone(&world)).unwrap();
     let mut clock = rig.sink.take_clock().unwrap();
     assert!(rig.sink.take_clock().is_none(), "once");
-    assert!(rig.step().unwrap_err().to_string().contains("it is not there"));
+    let refused = "device default: can't open the device: it is not there";
+    assert_eq!(rig.step().unwrap_err().to_string(), refused, "once, and not as lost");
     assert_eq!(rig.state(), OutputState::Opening);
+    let mut never =
+        Rig::in_world(OutputConfig { required: false, ..OutputConfig::default() }, Arc::clone(&world)).unwrap();
+    assert_eq!(never.sink.finish().unwrap_err().to_string(), refused, "at the end as well");
     world.is_absent.store(false, SeqCst);
     rig.until_back();
     (0..10).for_each(|_| rig.step().unwrap());

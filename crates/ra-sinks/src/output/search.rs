@@ -16,7 +16,8 @@ use super::open::{OpenFailure, Opened, Plan};
 const FIRST_WAIT_MS: u64 = 50;
 /// … up to this: a device that is back is to be heard within half a second.
 const LONGEST_WAIT_MS: u64 = 250;
-/// The same behind tries that got no answer: each leaves a thread behind until the sound system gives one.
+/// The same behind tries that were given up on: each leaves a thread behind until the sound system answers. A server that
+/// answers no questions at all leaves none, and is asked again as soon as one that refuses.
 const FIRST_HUNG_WAIT_MS: u64 = 1_000;
 const LONGEST_HUNG_WAIT_MS: u64 = 60_000;
 
@@ -139,6 +140,9 @@ mod tests {
         let mut backoff = Backoff::new();
         let waits: Vec<u64> = (0..6).map(|_| backoff.after(&refused)).collect();
         assert_eq!(waits, [50, 100, 200, 250, 250, 250]);
+        let unanswered = DeviceError::Unanswered { operation: "reach the sound server", limit_ms: 500 };
+        let waits: Vec<u64> = (0..100).map(|_| backoff.after(&unanswered)).collect();
+        assert!(waits.iter().all(|&wait_ms| wait_ms == 250), "nothing is left behind: {waits:?}");
         let waits: Vec<u64> = (0..9).map(|_| backoff.after(&hung)).collect();
         assert_eq!(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
         assert_eq!((backoff.after(&refused), backoff.after(&hung)), (250, 1_000), "an answer ends that");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod fake_server;
+mod log_book;
 mod misbehaving;
 mod outages;
 mod player;

@@ -1,5 +1,6 @@
 //! Outages by script: stalls, losses, what is kept and what is not, and the account of every frame.
 
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use ra_core::{Metadata, SinkCommand};
 use ra_sinks::icecast_testing::{OggPages, tags_of};
 use ra_sinks::{OnReconnect, StreamCodec};
 
-use super::fake_server::FakeServer;
+use super::fake_server::{Call, FakeServer};
 use super::player::{Player, config};
 
 /// A server whose first connection is read for so many bytes and then never again; all later ones are read. What was read of
@@ -33,6 +34,11 @@ fn server_that_stalls_after(n_bytes: usize) -> (FakeServer, Arc<Mutex<Vec<Vec<u8
         }
     });
     (server, read)
+}
+
+/// What FLAC can't make smaller.
+fn noise(n: u64) -> f64 {
+    (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / f64::from(1 << 24) - 0.5
 }
 
 /// Granule positions of the pages of sound.
@@ -91,6 +97,39 @@ fn resumed_nothing_is_missing_that_was_not_acknowledged() {
 }
 
 #[test]
+fn resumed_no_page_that_was_acknowledged_is_sent_again() {
+    let (queued, is_queued) = channel();
+    let is_queued = Mutex::new(is_queued);
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let for_server = Arc::clone(&read);
+    let server = FakeServer::start(move |mut call| {
+        if call.number == 0 {
+            is_queued.lock().unwrap().recv().unwrap();
+        }
+        call.grant();
+        let bytes = call.read(if call.number == 0 { 16_000 } else { 50_000 });
+        for_server.lock().unwrap().push(bytes);
+        if call.number > 0 {
+            drop(call.read(usize::MAX));
+        }
+        // The first one stops in the middle of what was kept for it; its connection stays open.
+        std::thread::sleep(Duration::from_secs(600));
+    });
+    let mut config = config(&server.url(), "pa55");
+    config.connect_timeout_ms = 30_000;
+    config.stall_ms = 1_000;
+    config.on_reconnect = OnReconnect::Resume;
+    let player = Player::start(config);
+    player.play_on(3 * 48_000);
+    queued.send(()).unwrap();
+    player.wait_until("back", |_, counts| counts.connections == 2);
+    player.wait_until("heard", |_, _| read.lock().unwrap().len() == 2);
+    let read = read.lock().unwrap();
+    let (first, second) = (granules(&read[0]), granules(&read[1]));
+    assert!(second[0] > *first.last().unwrap(), "{} again behind {}", second[0], first.last().unwrap());
+}
+
+#[test]
 fn resumed_an_outage_longer_than_the_queue_loses_its_beginning() {
     let server = FakeServer::start(|mut call| {
         if call.number > 0 {
@@ -127,8 +166,6 @@ fn a_network_slower_than_the_stream_is_counted_and_bounded() {
     let mut config = config(&server.url(), "pa55");
     config.codec = StreamCodec::Flac;
     config.queue_ms = 1_000;
-    // Noise: what FLAC can't make smaller.
-    let noise = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / f64::from(1 << 24) - 0.5;
     let player = Player::start_with(config, noise);
     player.wait_until("too slow", |_, counts| counts.overflows >= 2);
     let known = player.known();
@@ -139,6 +176,50 @@ fn a_network_slower_than_the_stream_is_counted_and_bounded() {
     assert!(notes.contains("times the network was too slow"), "{notes}");
     assert!(notes.contains("at most 1000 ms waited, of 1000 ms that may"), "{notes}");
     assert!(account.dropped_frames > 0, "{account}");
+}
+
+/// A server that takes next to nothing, or nothing any more, at the end: it has 2 s, what it does not get is dropped, and it is hung
+/// up on.
+fn end_of_a_server_that_is_stuck(read_some: impl Fn(&mut Call) + Send + Sync + 'static) {
+    let (hung_up, is_hung_up) = channel();
+    let hung_up = Mutex::new(hung_up);
+    let server = FakeServer::start(move |mut call| {
+        call.grant();
+        read_some(&mut call);
+        hung_up.lock().unwrap().send(()).unwrap();
+    });
+    let mut config = config(&server.url(), "pa55");
+    config.codec = StreamCodec::Flac;
+    config.queue_ms = 1_000;
+    config.stall_ms = 30_000;
+    let player = Player::start_with(config, noise);
+    player.wait_until("stuck", |_, counts| counts.overflows >= 2);
+    let begun = std::time::Instant::now();
+    let (report, account) = player.finish();
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(report.unwrap().notes.join("\n").contains("frames were thrown away"));
+    assert!(account.dropped_frames > 48_000 && account.delivered_frames > 0, "{account}");
+    is_hung_up.recv_timeout(Duration::from_secs(30)).unwrap();
+}
+
+#[test]
+fn at_the_end_a_server_that_takes_next_to_nothing_is_hung_up_on() {
+    end_of_a_server_that_is_stuck(|call| {
+        while !call.read(1).is_empty() {
+            std::thread::sleep(Duration::from_millis(1_000));
+        }
+    });
+}
+
+#[test]
+fn at_the_end_a_server_that_takes_nothing_is_hung_up_on() {
+    end_of_a_server_that_is_stuck(|call| {
+        drop(call.read(30_000));
+        // It reads nothing, and still learns that the other side is gone.
+        while call.stream.take_error().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ra_core::{RealtimeClass, RealtimeGrant};
+use ra_core::{ChannelCount, RealtimeClass, RealtimeGrant};
 
 /// Between two warnings of the same kind of nuisance.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -45,6 +45,23 @@ pub(super) fn thread_remark(grant: &RealtimeGrant) -> String {
     format!("the sound system delivers on a thread of {class}")
 }
 
+/// What a source of `wanted` channels makes of a device that has others, where it is to be as many as the source began with.
+pub(super) fn channels_remark(there: ChannelCount, wanted: ChannelCount) -> Option<String> {
+    match (there.get(), wanted.get()) {
+        (there, wanted) if there == wanted => None,
+        (1, wanted) => Some(format!(
+            "the device has one channel, the source {wanted}: it is all of them, each at its full level (channels = [1] \
+             makes a mono source of it)"
+        )),
+        (there, wanted) if there > wanted => {
+            Some(format!("the device has {there} channels, the source {wanted}: the others are left out"))
+        }
+        (there, wanted) => {
+            Some(format!("the device has {there} channels, the source {wanted}: what it lacks is silence"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +79,14 @@ mod tests {
         let grant = RealtimeGrant { class: RealtimeClass::Fifo, priority: 60, ..RealtimeGrant::default() };
         assert!(thread_remark(&grant).ends_with("class fifo, priority 60"));
         assert!(thread_remark(&RealtimeGrant::default()).ends_with("no real-time class"));
+    }
+    #[test]
+    fn channels_that_differ_are_told() {
+        let of = |n| ChannelCount::new(n).unwrap();
+        assert_eq!(channels_remark(of(2), of(2)), None);
+        for (there, wanted, end) in [(8, 2, "left out"), (2, 4, "silence"), (1, 2, "a mono source of it)")] {
+            let text = channels_remark(of(there), of(wanted)).unwrap();
+            assert!(text.ends_with(end), "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The INFO list of a WAV file (Microsoft, Multimedia Programming Interface and Data Specifications 1.0, 1991): what its sound
 //! is called. symphonia reads the list and drops it. Believes no size beyond the file, allocates little by any.
 
+use std::borrow::Cow;
 use std::io::{Read, Seek, SeekFrom};
 
 use ra_core::Metadata;
@@ -42,7 +43,7 @@ fn take_texts(mut list: &[u8], metadata: &mut Metadata) {
     while let (Some(id), Some(size)) = (list.get(..4), list.get(4..8)) {
         let size = size.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
         let Some(text) = list.get(8..8 + size) else { break };
-        let text = String::from_utf8_lossy(text);
+        let text = read_text(text);
         let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
         let field = match id {
             b"INAM" => Some(&mut metadata.title),
@@ -57,6 +58,26 @@ fn take_texts(mut list: &[u8], metadata: &mut Metadata) {
             *field = Some(text.to_owned());
         }
         list = list.get(8 + size + size % 2..).unwrap_or_default();
+    }
+}
+
+/// UTF-8, or else Windows-1252, which most programs of its day wrote.
+fn read_text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => bytes.iter().map(|&byte| windows_1252(byte)).collect(),
+    }
+}
+
+fn windows_1252(byte: u8) -> char {
+    /// From 0x80 on (Unicode's mapping CP1252.TXT). The five that it leaves open are the control characters of Latin 1.
+    const UPPER: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '\u{2dc}', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    match byte {
+        0x80..=0x9f => UPPER[usize::from(byte - 0x80)],
+        _ => char::from(byte),
     }
 }
 
@@ -86,6 +107,19 @@ mod tests {
             let metadata = read_riff_info(&mut Cursor::new(file));
             assert_eq!(metadata, Metadata { title: Some("ab".into()), ..Metadata::default() });
         }
+    }
+
+    #[test]
+    fn texts_that_are_no_utf_8_are_read_as_windows_1252() {
+        let title = |text: &[u8]| {
+            let size = |n: usize| (n as u32).to_le_bytes();
+            let field = [&b"INFOINAM"[..], &size(text.len()), text, &[0][..text.len() % 2]].concat();
+            let file = [&b"RIFF\xff\0\0\0WAVELIST"[..], &size(field.len()), &field].concat();
+            read_riff_info(&mut Cursor::new(file)).title.unwrap()
+        };
+        assert_eq!(title("Grüße – ❤\0".as_bytes()), "Grüße – ❤");
+        assert_eq!(title(b"Gr\xfc\xdfe \x96 \x8050\x9f\0"), "Grüße – €50Ÿ");
+        assert_eq!(title(b"a\x81b\xff"), "a\u{81}bÿ", "what the page leaves open stays a control character");
     }
 
     proptest! {
