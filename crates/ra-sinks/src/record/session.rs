@@ -58,6 +58,8 @@ pub(crate) struct Session {
     untold_lost_frames: u64,
     /// No attempt to go on elsewhere before this.
     next_try: FramePosition,
+    /// No move from a file that can't be written before this.
+    next_move: FramePosition,
     /// Where the file begins that the last failed sync led to.
     begun_for_sync: Option<FramePosition>,
     next_tend: FramePosition,
@@ -107,6 +109,7 @@ impl Session {
             counts: Counts::default(),
             untold_lost_frames: 0,
             next_try: start.position,
+            next_move: start.position,
             begun_for_sync: None,
             next_tend: start.position,
             report_is_new: true,

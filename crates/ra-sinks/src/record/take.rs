@@ -287,7 +287,8 @@ impl Take {
         self.start.position + self.container.counts().taken_frames
     }
 
-    fn missing_tail_frames(&self) -> u64 {
+    /// Frames up to where it is known what happened that the file does not hold, silence included.
+    pub(crate) fn missing_tail_frames(&self) -> u64 {
         self.accounted_end.frames_since(self.held_end())
     }
 

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -11,8 +12,11 @@ use std::{
     time::Duration,
 };
 
-use ra_core::{Sink, SinkCommand, SinkError};
-use ra_sinks::{RecordFrom, RecorderConfig, SplitRule, StorageCall, StorageTap, StorageTapGuard, tap_storage_below};
+use proptest::prelude::*;
+use ra_core::{GapReason, Sink, SinkCommand, SinkError};
+use ra_sinks::{
+    RecordFrom, RecorderConfig, SplitRule, StorageCall, StorageTap, StorageTapGuard, SyncRhythm, tap_storage_below,
+};
 use serde_json::Value;
 
 use crate::signal::{Driver, truths};
@@ -291,4 +295,128 @@ fn a_pre_roll_comes_to_the_file_in_small_pieces_beside_the_blocks() {
     assert_eq!(driver.recorder.take_back_frames(), 0);
     let report = driver.finish();
     assert!(floats(&report.files[0]) == truths(resumed_at - 480_000..n_frames, 2));
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Write(u64),
+    Gap(u64),
+    Flush,
+    Split,
+    Pause,
+    Resume,
+    /// The first directory takes nothing.
+    Break,
+    /// Its next sync fails, once.
+    FailSync,
+    Heal,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (1u64..4000).prop_map(Op::Write),
+        1 => (1u64..4000).prop_map(Op::Gap),
+        3 => Just(Op::Flush),
+        1 => Just(Op::Split),
+        1 => Just(Op::Pause),
+        2 => Just(Op::Resume),
+        1 => Just(Op::Break),
+        1 => Just(Op::FailSync),
+        2 => Just(Op::Heal),
+    ]
+}
+
+/// Where real syncs cost nothing, if there is such a place: these tests ask for thousands.
+fn quick_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Whatever the first directory does, and whatever is commanded: with a second one that works every frame that is to be
+    /// recorded is in a file, where the sidecars say.
+    #[test]
+    fn with_a_second_directory_no_run_of_faults_and_commands_costs_a_frame(
+        pre_roll_ms in prop_oneof![Just(0u64), 1u64..300],
+        every_ms in prop_oneof![Just(None), (100u64..400).prop_map(Some)],
+        ops in prop::collection::vec(op(), 1..80),
+    ) {
+        let (dir, second) = (quick_dir(), quick_dir());
+        let state = Arc::new(Mutex::new((false, false)));
+        let rule = {
+            let state = state.clone();
+            move |_: &Path, call: StorageCall<'_>| {
+                let (is_broken, fails_sync) = &mut *state.lock().unwrap();
+                let fails = *is_broken || call == StorageCall::Sync && std::mem::take(fails_sync);
+                if fails { Err(broken()) } else { Ok(()) }
+            }
+        };
+        let _tap = Faults::below(dir.path(), rule);
+        let config = RecorderConfig {
+            pre_roll: Duration::from_millis(pre_roll_ms),
+            split: SplitRule { every: every_ms.map(Duration::from_millis), ..SplitRule::default() },
+            sync: SyncRhythm::EveryMs(50),
+            failover: Some(second.path().to_owned()),
+            ..RecorderConfig::new(dir.path().join("{index}.wav"))
+        };
+        let mut driver = Driver::start(config, 1);
+        let (mut timeline, mut wanted) = (Vec::new(), Vec::<Range<u64>>::new());
+        let (mut paused_at, mut begun_at) = (None, 0);
+        for op in ops {
+            let at = driver.position;
+            match op {
+                Op::Write(n) => {
+                    driver.write(n).unwrap();
+                    timeline.extend(truths(at..at + n, 1));
+                }
+                Op::Gap(n) => {
+                    driver.gap(n, GapReason::Lagged);
+                    timeline.extend(vec![0.0; n as usize]);
+                }
+                Op::Flush => drop(driver.recorder.flush()),
+                Op::Split => drop(driver.recorder.command(&SinkCommand::Split)),
+                Op::Pause => {
+                    driver.recorder.command(&SinkCommand::Pause).unwrap();
+                    if paused_at.is_none() {
+                        wanted.push(begun_at..at);
+                        paused_at = Some(at);
+                    }
+                }
+                Op::Resume => {
+                    driver.recorder.command(&SinkCommand::Resume).unwrap();
+                    if let Some(paused_at) = paused_at.take() {
+                        begun_at = at.saturating_sub(pre_roll_ms * 48).max(paused_at);
+                    }
+                }
+                Op::Break => state.lock().unwrap().0 = true,
+                Op::FailSync => state.lock().unwrap().1 = true,
+                Op::Heal => *state.lock().unwrap() = (false, false),
+            }
+        }
+        if paused_at.is_none() {
+            wanted.push(begun_at..driver.position);
+        }
+        // A sync that fails when all there is was synced before is told, and costs nothing.
+        let report = match driver.recorder.finish() {
+            Err(SinkError::Tail { lost_frames: 0, .. }) => driver.recorder.take_report().unwrap(),
+            finished => finished.unwrap(),
+        };
+        prop_assert_eq!(driver.recorder.take_back_frames(), 0);
+        let mut recorded = Vec::<Range<u64>>::new();
+        for path in &report.files {
+            let (sidecar, (begin, n_promised), sound) = (sidecar_of(path), span(path), floats(path));
+            prop_assert!(sound.len() as u64 >= n_promised, "{:?}", path);
+            let end = begin + n_promised;
+            prop_assert!(sound[..n_promised as usize] == timeline[begin as usize..end as usize], "{:?}", begin..end);
+            match recorded.last_mut() {
+                Some(last) if sidecar["begun_by"] != "resume" => {
+                    prop_assert_eq!(last.end, begin, "{:?}", path);
+                    last.end = end;
+                }
+                _ => recorded.push(begin..end),
+            }
+        }
+        prop_assert_eq!(recorded, wanted);
+    }
 }

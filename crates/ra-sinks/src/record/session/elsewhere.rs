@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{Phase, Session};
 use crate::record::{opener::Place, series::BegunBy, take::LastSidecar};
 
-/// How much sound passes between two attempts to go on elsewhere, in milliseconds.
+/// How much sound passes between two attempts to go on elsewhere, and between two moves from files that can't be written, in
+/// milliseconds: two disks that open files and take nothing are not to be filled with them.
 const RETRY_MS: f64 = 1000.0;
 
 impl Session {
@@ -16,9 +17,14 @@ impl Session {
             return false;
         }
         let Phase::Recording(current) = &mut self.phase else { return false };
-        // What is in the file is to last; where that is not to be had, the next one begins where it was had last.
-        if !is_removed && !current.take.has_failed_sync() && self.opener.has_failover() {
-            current.take.try_sync();
+        if !current.take.has_failed_sync() {
+            if self.position < self.next_move {
+                return false;
+            }
+            // What is in the file is to last; where that is not to be had, the next one begins where it was had last.
+            if !is_removed && self.opener.has_failover() {
+                current.take.try_sync();
+            }
         }
         let has_failed_sync = current.take.has_failed_sync();
         let held_end = current.take.held_end();
@@ -31,19 +37,21 @@ impl Session {
             (Place::First, true) if has_failed_sync => &[Place::Failover, Place::First],
             (Place::First, true) => &[Place::Failover],
             (Place::First, false) if has_failed_sync => &[Place::First],
+            (Place::Failover, _) if has_failed_sync => &[Place::First, Place::Failover],
             (Place::Failover, _) => &[Place::First],
             (Place::First, false) => return false,
         };
         // What the memory does not reach back to will be in no file.
         let n_lost = current.take.missing_sound_frames(from);
-        self.next_try = self.position + self.frames_in_ms(RETRY_MS);
         let opened = match self.open(from, BegunBy::Failover, places) {
             Ok(opened) => opened,
             Err(error) => {
+                self.next_try = self.position + self.frames_in_ms(RETRY_MS);
                 log::error!("{}: {reason}; it can't go on in another file either: {error}", self.start.name);
                 return false;
             }
         };
+        self.next_move = self.position + self.frames_in_ms(RETRY_MS);
         self.begun_for_sync = has_failed_sync.then_some(from);
         let next_path = opened.take.path().to_owned();
         log::error!("{}: {reason}; it goes on in {}", self.start.name, next_path.display());

@@ -1,10 +1,10 @@
 //! The way from one file to the next, and what becomes of those that have ended.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use ra_core::{FramePosition, SinkError, SinkStart};
 
-use super::{Phase, Session, describe, is_removed};
+use super::{Phase, Session, cause_kind, describe, is_removed};
 use crate::record::{
     config::SyncRhythm,
     opener::{NewFile, Opened, Place},
@@ -117,7 +117,8 @@ impl Session {
         }
         let mut closed = self.close_current(by, next);
         if let Err(error) = &closed
-            && matches!(error, SinkError::Tail { lost_frames, .. } if *lost_frames > 0)
+            && self.lacks_its_end()
+            && cause_kind(error) != Some(io::ErrorKind::TimedOut)
             && self.move_before_end(&describe(error), is_removed(error))
         {
             closed = self.close_current(by, next);
@@ -135,6 +136,11 @@ impl Session {
         closed
     }
 
+    /// Whether something of the file that is written is missing, be it silence: it may be the sidecar's fault alone.
+    fn lacks_its_end(&self) -> bool {
+        matches!(&self.phase, Phase::Recording(current) if current.take.missing_tail_frames() > 0)
+    }
+
     fn close_current(&mut self, by: EndedBy, next: Option<&Path>) -> Result<(), SinkError> {
         let Phase::Recording(current) = &mut self.phase else { return Ok(()) };
         current.take.close(by, next)
@@ -146,7 +152,7 @@ impl Session {
         let end = current.take.accounted_end();
         let behind = self.behind.take();
         // There is no later attempt.
-        self.next_try = self.position;
+        (self.next_try, self.next_move) = (self.position, self.position);
         let is_moved = self.go_elsewhere(reason, is_removed);
         if is_moved {
             self.catch_up(u64::MAX, end);
