@@ -253,8 +253,9 @@ impl Driver {
         }
         self.workers.quit();
         // The buses end with their mixer: consumers hand on what is in the rings, and finish.
-        self.control.tick(self.clock.now_ns());
-        drop(self.idle_mixer.take());
+        if let Some(mut mixer) = self.idle_mixer.take() {
+            self.control.take_rest(&mut mixer, self.clock.now_ns());
+        }
         self.wait_until(self.clock.now_ns() + timeout_ns, |driver| driver.control.sinks_have_ended());
         self.control.abandon_sinks(timeout_ms);
         let n_left = self.workers.join_until(self.clock.now_ns() + JOIN_NS);
