@@ -160,10 +160,9 @@ impl Sound<'_> {
         if all.clipped_samples > 0 {
             facts.push(format!("{} samples clipped", all.clipped_samples));
         }
-        if !self.news.gaps.is_empty() {
-            let n_frames: u64 = self.news.gaps.iter().map(|gap| gap.n_frames).fold(0, u64::saturating_add);
-            let seconds = n_frames as f64 / f64::from(self.spec.sample_rate.hz());
-            let n_gaps = self.news.gaps.len();
+        let n_gaps = self.news.n_gaps();
+        if n_gaps > 0 {
+            let seconds = self.news.gap_frames as f64 / f64::from(self.spec.sample_rate.hz());
             facts.push(format!("{n_gaps} {}, {seconds:.3} s missing", if n_gaps == 1 { "gap" } else { "gaps" }));
         }
         // To the second: the rest is in the sidecar.

@@ -28,6 +28,15 @@ pub(super) struct SidecarNews {
     pub(super) gaps: Vec<FileGap>,
     /// Gaps that it counts and does not list.
     pub(super) gaps_omitted: u64,
+    /// Frames in all gaps, those that are not listed included.
+    pub(super) gap_frames: u64,
+}
+
+impl SidecarNews {
+    /// All gaps, those that are not listed included.
+    pub(super) const fn n_gaps(&self) -> u64 {
+        self.gaps_omitted.saturating_add(self.gaps.len() as u64)
+    }
 }
 
 #[derive(Deserialize)]
@@ -38,6 +47,8 @@ struct Document {
     gaps: Vec<FileGap>,
     #[serde(default)]
     gaps_omitted: u64,
+    #[serde(default)]
+    gap_frames: u64,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,8 +78,9 @@ pub(super) fn read_beside(recording: &Path) -> Result<Option<SidecarNews>, Strin
     if document.schema != SCHEMA {
         return Err(unusable(format!("schema {}, expected {SCHEMA}", document.schema)));
     }
-    let Document { start, gaps, gaps_omitted, .. } = document;
-    Ok(Some(SidecarNews { start_time: start.time, gaps, gaps_omitted }))
+    let Document { start, gaps, gaps_omitted, gap_frames, .. } = document;
+    let listed_frames = gaps.iter().map(|gap| gap.n_frames).fold(0, u64::saturating_add);
+    Ok(Some(SidecarNews { start_time: start.time, gaps, gaps_omitted, gap_frames: gap_frames.max(listed_frames) }))
 }
 
 #[cfg(test)]
@@ -81,11 +93,14 @@ mod tests {
         let (recording, sidecar) = (dir.path().join("a.wav"), dir.path().join("a.wav.json"));
         assert_eq!(read_beside(&recording), Ok(None));
         let text = r#"{ "schema": 1, "name": "mic", "start": { "position": 5, "time": "2026-11-21T10:15:30Z" },
-            "gaps": [ { "at_frame": 15, "in_file_frame": 10, "n_frames": 7, "reason": "lagged" } ], "gaps_omitted": 3 }"#;
+            "gaps": [ { "at_frame": 15, "in_file_frame": 10, "n_frames": 7, "reason": "lagged" } ], "gaps_omitted": 3,
+            "gap_count": 4, "gap_frames": 100 }"#;
         std::fs::write(&sidecar, text).unwrap();
         let gap = FileGap { in_file_frame: 10, n_frames: 7, reason: "lagged".to_owned() };
         let start_time = Some("2026-11-21T10:15:30Z".to_owned());
-        assert_eq!(read_beside(&recording), Ok(Some(SidecarNews { start_time, gaps: vec![gap], gaps_omitted: 3 })));
+        let news = SidecarNews { start_time, gaps: vec![gap], gaps_omitted: 3, gap_frames: 100 };
+        assert_eq!(news.n_gaps(), 4);
+        assert_eq!(read_beside(&recording), Ok(Some(news)));
         for (text, says) in [
             ("{ \"schema\": 2, \"gaps\": [] }", "schema 2, expected 1"),
             ("{ \"schema\": 1 }", "missing field `gaps`"),

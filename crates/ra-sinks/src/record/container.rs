@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ra_core::{FramePosition, Metadata, SinkStart};
+use ra_core::{FramePosition, Metadata, SinkStart, StreamSpec};
 
 use super::{config::SampleFormat, encoded_file, storage::Storage, wav_writer::WavWriter};
 use crate::encode::Codec;
@@ -134,5 +134,21 @@ pub(crate) fn create(storage: Box<dyn Storage>, config: &ContainerConfig<'_>) ->
     match config.format {
         FileFormat::Wav => Ok(Box::new(WavWriter::begin(storage, config)?)),
         _ => encoded_file::create(storage, config),
+    }
+}
+
+/// Whether files of `format` can carry blocks of `spec`.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`], as [`create`] would say.
+pub(crate) fn check(
+    format: FileFormat,
+    sample_format: SampleFormat,
+    bitrate_kbps: u32,
+    spec: StreamSpec,
+) -> io::Result<()> {
+    match format {
+        FileFormat::Wav => Ok(()),
+        _ => encoded_file::check(format, sample_format, bitrate_kbps, spec),
     }
 }

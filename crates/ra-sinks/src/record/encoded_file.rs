@@ -15,9 +15,8 @@ use std::io;
 
 use ra_core::{FramePosition, Metadata, StreamSpec};
 
-#[cfg(feature = "flac")]
-use super::config::SampleFormat;
 use super::{
+    config::SampleFormat,
     container::{Container, ContainerConfig, FileFormat, FrameCounts, Origin},
     page_queue::{Beginning, PageQueue},
     storage::Storage,
@@ -103,16 +102,7 @@ pub(super) fn create(storage: Box<dyn Storage>, config: &ContainerConfig<'_>) ->
     };
     #[cfg(feature = "flac")]
     if config.format == FileFormat::Flac {
-        let bits = match config.sample_format {
-            SampleFormat::S16 => ra_dsp::BitDepth::S16,
-            SampleFormat::S24 => ra_dsp::BitDepth::S24,
-            SampleFormat::F32 => {
-                return Err(io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "FLAC keeps no f32, expected \"s24\" or \"s16\"",
-                ));
-            }
-        };
+        let bits = flac_bits(config.sample_format)?;
         let encoder = FlacFile { encoder: FlacEncoder::new(spec, bits)?, tags: tags.clone() };
         return Ok(Box::new(EncodedFile::begin(encoder, storage, spec, &tags)?));
     }
@@ -124,6 +114,33 @@ pub(super) fn create(storage: Box<dyn Storage>, config: &ContainerConfig<'_>) ->
     let encoder =
         encode::make_encoder(&EncoderConfig { bitrate_kbps: config.bitrate_kbps, ..EncoderConfig::new(codec) }, spec)?;
     Ok(Box::new(EncodedFile::begin(Untold(encoder), storage, spec, &tags)?))
+}
+
+/// Whether an encoder of `format` can carry blocks of `spec`.
+pub(super) fn check(
+    format: FileFormat,
+    sample_format: SampleFormat,
+    bitrate_kbps: u32,
+    spec: StreamSpec,
+) -> io::Result<()> {
+    let Some(codec) = format.codec() else { return Ok(()) };
+    let config = EncoderConfig { bitrate_kbps, ..EncoderConfig::new(codec) };
+    #[cfg(feature = "flac")]
+    let config =
+        if format == FileFormat::Flac { EncoderConfig { bits: flac_bits(sample_format)?, ..config } } else { config };
+    encode::make_encoder(&config, spec)?;
+    Ok(())
+}
+
+#[cfg(feature = "flac")]
+fn flac_bits(sample_format: SampleFormat) -> io::Result<ra_dsp::BitDepth> {
+    match sample_format {
+        SampleFormat::S16 => Ok(ra_dsp::BitDepth::S16),
+        SampleFormat::S24 => Ok(ra_dsp::BitDepth::S24),
+        SampleFormat::F32 => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, "FLAC keeps no f32, expected \"s24\" or \"s16\""))
+        }
+    }
 }
 
 /// The tags of the file: those that are given, and where the recording begins.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ra_core::{FramePosition, Metadata, SinkError, SinkStart};
+use ra_core::{FramePosition, Metadata, SinkError, SinkStart, StreamSpec};
 
 use super::{
     config::{OggCodec, OriginNote, RecorderConfig, Sidecar, SyncRhythm},
@@ -102,6 +102,14 @@ impl Opener {
     pub(crate) fn check(&self, name: &str) -> Result<(), SinkError> {
         self.first.template.check(name)?;
         self.failover.as_ref().map_or(Ok(()), |names| names.template.check(name))
+    }
+
+    /// Whether the format of the files can carry such blocks.
+    pub(crate) fn check_spec(&self, config: &RecorderConfig, spec: StreamSpec) -> Result<(), SinkError> {
+        container::check(self.format, config.format, config.bitrate_kbps, spec).map_err(|cause| SinkError::Setting {
+            what: format!("path {}", config.path_template.display()),
+            message: cause.to_string(),
+        })
     }
 
     /// The directory in which all files of that place lie; `None`: there is no such place.

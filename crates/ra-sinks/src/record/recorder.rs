@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use ra_core::{Block, Gap, Sink, SinkCommand, SinkError, SinkReport, SinkStart};
+use ra_core::{Block, Gap, Sink, SinkCommand, SinkError, SinkReport, SinkStart, StreamSpec};
 
-use super::{config::RecorderConfig, opener::Opener, session::Session};
+use super::{channel_choice::ChannelChoice, config::RecorderConfig, opener::Opener, session::Session};
 
 /// Records a bus into files that open unrepaired at every moment: WAV (above 4 GiB the same file is RF64), FLAC, Opus.
 ///
@@ -66,6 +66,17 @@ impl Recorder {
     /// [`SinkError::Setting`].
     pub fn check_name(&self, name: &str) -> Result<(), SinkError> {
         Opener::new(&self.config)?.check(name)
+    }
+
+    /// Checks what depends on the format of the blocks: that the bus has the channels that are recorded, and that the codec
+    /// can carry them at that rate and bit rate. [`Sink::start`] does the same, when the files of others may be there
+    /// already.
+    ///
+    /// # Errors
+    /// [`SinkError::Setting`].
+    pub fn check_spec(&self, spec: StreamSpec) -> Result<(), SinkError> {
+        let choice = ChannelChoice::new(&self.config.channels, spec)?;
+        Opener::new(&self.config)?.check_spec(&self.config, choice.map_or(spec, |choice| choice.spec()))
     }
 
     /// The file being written, between `start` and `finish`; `None` also while it is paused.
