@@ -86,8 +86,12 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// A control side and its mixer, with the bus `main`.
-    pub(crate) fn new(config: EngineConfig, timeline: Arc<Timeline>) -> Result<(Self, Mixer), EngineError> {
+    /// A control side and its mixer, with the bus `main`. `now_ns`: the time, until the first tick.
+    pub(crate) fn new(
+        config: EngineConfig,
+        timeline: Arc<Timeline>,
+        now_ns: u64,
+    ) -> Result<(Self, Mixer), EngineError> {
         config.check()?;
         let (to_mixer, commands) = touched_ring(COMMAND_CAPACITY, || MixerCommand::RemoveBus(BusId(0)));
         let (retired_in, retired) = touched_ring(MAX_OUTSTANDING, || Retired::Gains(Box::default()));
@@ -125,7 +129,7 @@ impl Control {
             next_source: 0,
             next_insert: 0,
             next_sink: 0,
-            now_ns: 0,
+            now_ns,
             clock_watch: ClockWatch::default(),
             looked_ns: 0,
             stopping: false,

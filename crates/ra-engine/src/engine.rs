@@ -63,7 +63,7 @@ impl Engine {
     /// As [`Engine::new`].
     pub fn with_clock(config: EngineConfig, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
         let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
-        let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline))?;
+        let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline), clock.now_ns())?;
         let (commands, command_queue) = unbounded();
         let (orders, order_queue) = unbounded();
         let (completions, completion_queue) = unbounded();

@@ -64,7 +64,7 @@ impl OfflineEngine {
     pub(crate) fn starting_at_ns(config: EngineConfig, start_ns: u64) -> Result<Self, EngineError> {
         let clock = VirtualClock::at_ns(start_ns);
         let timeline = Arc::new(Timeline::new(config.sample_rate, &clock));
-        let (mut control, mut mixer) = Control::new(config, timeline)?;
+        let (mut control, mut mixer) = Control::new(config, timeline, start_ns)?;
         mixer.start_at_ns(start_ns);
         control.read_ahead_blocks(READ_AHEAD_BLOCKS);
         control.set_grant(RealtimeGrant { class: RealtimeClass::None, ..RealtimeGrant::default() });

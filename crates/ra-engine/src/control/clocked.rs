@@ -114,11 +114,12 @@ impl Control {
             return;
         }
         let Some(entry) = self.source_mut(id) else { return };
-        log::warn!("source {}: now delivers {spec}, was opened as {}", entry.config.name, entry.spec);
+        let line = format!("source {}: now delivers {spec}, was opened as {}", entry.config.name, entry.spec);
         entry.spec = spec;
         // Told before the old ring can close.
         self.tell(MixerCommand::ExpectFollower(id, GapReason::NotCaptured));
         self.reopen_source(id);
+        log::warn!("{line}");
     }
 
     /// Lets a driver close a source's device, as far as it is open, and open it again on a new ring.

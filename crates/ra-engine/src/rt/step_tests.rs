@@ -136,7 +136,7 @@ impl Bench {
     fn new(config: EngineConfig) -> Self {
         let clock = Arc::new(VirtualClock::at_ns(1));
         let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
-        let (control, mut mixer) = Control::new(config, timeline).unwrap();
+        let (control, mut mixer) = Control::new(config, timeline, ORIGIN_NS).unwrap();
         mixer.start_at_ns(ORIGIN_NS);
         Self { control, mixer, feeders: Vec::new(), control_ns: None }
     }
