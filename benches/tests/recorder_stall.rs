@@ -1,6 +1,7 @@
 //! A disk that stalls for ten seconds under a recorder: told while it lasts, counted, and nobody else's business.
 //!
-//! The engine's clock runs eight times as fast as the system's; nothing here is right by luck of timing.
+//! The engine's clock runs four times as fast as the system's; nothing here is right by luck of timing: where the machine is
+//! too slow for that, the mixer leaves time out for everybody, and says so.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -16,7 +17,7 @@ use ra_core::{
 use ra_engine::{AnySource, Engine, EngineConfig, EngineHandle, RealtimeRequest, SinkConfig, SourceConfig};
 use ra_sinks::{Recorder, RecorderConfig, StorageCall, StorageTap, tap_storage_below};
 
-const SPEED: u64 = 8;
+const SPEED: u64 = 4;
 const STALL_FRAMES: u64 = 10 * 48_000;
 
 struct FastClock {
@@ -139,15 +140,19 @@ fn a_disk_that_stalls_for_ten_seconds_is_told_of_and_costs_nobody_else_a_frame()
     assert_eq!((slow.state, slow.stalls, &slow.reason), (SinkState::Ok, 1, &None));
     assert!(slow.account.is_balanced() && slow.account.queued_frames == 0, "{}", slow.account);
     assert!(slow.account.dropped_frames > 7 * 48_000, "ten seconds less the ring's two: {}", slow.account);
-    assert!(slow.gaps.iter().all(|gap| gap.reason == GapReason::Lagged), "{:?}", slow.gaps);
+    assert!(slow.gaps.iter().any(|gap| gap.reason == GapReason::Lagged), "{:?}", slow.gaps);
+    let gap_frames = |sink: &SinkStats| sink.gaps.iter().map(|gap| gap.n_frames).sum::<u64>();
+    assert!(gap_frames(slow) >= slow.account.dropped_frames, "{:?}", slow.gaps);
     let sound = frames_of(&slow.files[0]);
-    assert_eq!(sound.len() as u64 / 2, slow.account.produced_frames, "as long as the time");
+    assert_eq!(sound.len() as u64 / 2, slow.account.delivered_frames + gap_frames(slow), "as long as the time");
     let n_silent = sound.iter().filter(|sample| **sample == 0.0).count() as u64 / 2;
-    assert!(n_silent >= slow.account.dropped_frames, "{n_silent} frames of silence for {}", slow.account);
+    assert!(n_silent >= gap_frames(slow), "{n_silent} frames of silence for {:?}", slow.gaps);
     let sidecar = std::fs::read(format!("{}.json", slow.files[0].display())).unwrap();
     let sidecar: serde_json::Value = serde_json::from_slice(&sidecar).unwrap();
-    assert_eq!(sidecar["gap_frames"], slow.account.dropped_frames);
+    assert_eq!(sidecar["gap_frames"], gap_frames(slow));
 
-    assert_eq!((other.state, other.account.dropped_frames, other.gaps.len()), (SinkState::Ok, 0, 0), "{other:?}");
-    assert_eq!(frames_of(&other.files[0]).len() as u64 / 2, other.account.produced_frames);
+    assert_eq!((other.state, other.account.dropped_frames, other.stalls), (SinkState::Ok, 0, 0), "{other:?}");
+    assert!(other.gaps.iter().all(|gap| gap.reason == GapReason::MixerLate), "{:?}", other.gaps);
+    let n_frames = frames_of(&other.files[0]).len() as u64 / 2;
+    assert_eq!(n_frames, other.account.produced_frames + gap_frames(other));
 }

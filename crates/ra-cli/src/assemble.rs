@@ -237,8 +237,11 @@ impl Faults<'_> {
 
     fn sink(&mut self, entry: &SinkEntry, sources: &[AssembledSource]) -> Option<AssembledSink> {
         let made = match &entry.kind {
-            SinkKind::Record(record) => recordings::make_recorder(self.config.base_dir(), &entry.config.name, record)
-                .map_err(|message| (record.path.offset, message)),
+            SinkKind::Record(record) => {
+                let spec = streams::bus_spec(self.config, sources, &entry.config.from);
+                recordings::make_recorder(self.config.base_dir(), &entry.config.name, record, spec)
+                    .map_err(|message| (record.path.offset, message))
+            }
             SinkKind::Output(output) => devices::make_sink(output, &entry.config.name, &self.config.engine)
                 .map_err(|message| (entry.offset, message)),
             SinkKind::Icecast(icecast) => streams::make_stream(self.config, sources, &entry.config.from, icecast),

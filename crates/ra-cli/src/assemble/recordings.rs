@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use ra_engine::core::Sink;
+use ra_engine::core::{Sink, StreamSpec};
 use ra_engine::sinks::{ClockMark, RecordFrom, Recorder, RecorderConfig};
-use ra_engine::{MAIN_BUS, SOURCE_BUS_PREFIX};
 
-use crate::config::{Config, RecordEntry, SinkEntry, SinkKind};
+use crate::config::{Config, RecordEntry, SinkKind};
 
-/// A recorder that has created no file yet, and what it is.
+/// A recorder that has created no file yet, and what it is. `spec`: of its bus, where that is known.
 pub(super) fn make_recorder(
     base_dir: &Path,
     name: &str,
     entry: &RecordEntry,
+    spec: Option<StreamSpec>,
 ) -> Result<(Box<dyn Sink>, String), String> {
     let config = RecorderConfig {
         path_template: template_in(base_dir, &entry.path.value),
@@ -22,6 +22,7 @@ pub(super) fn make_recorder(
     let description = describe(base_dir, entry);
     let recorder = Recorder::new(config).map_err(|e| e.to_string())?;
     recorder.check_name(name).map_err(|e| e.to_string())?;
+    spec.map_or(Ok(()), |spec| recorder.check_spec(spec)).map_err(|e| e.to_string())?;
     Ok((Box::new(recorder), description))
 }
 
@@ -70,30 +71,12 @@ fn seconds(duration: std::time::Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-/// Channels that a recorder is to take and its bus does not have. What a source has is known when it is open.
-fn check_channels(config: &Config, entry: &SinkEntry, record: &RecordEntry, note: &mut dyn FnMut(usize, String)) {
-    let from = entry.config.from.as_str();
-    if from.starts_with(SOURCE_BUS_PREFIX) {
-        return;
-    }
-    let bus = config.buses.iter().find(|bus| bus.config.name == from).map(|bus| bus.config.channels);
-    let Some(n_channels) = bus.or((from == MAIN_BUS).then_some(config.engine.channels)) else { return };
-    if let Some(missing) = record.config.channels.iter().find(|&&channel| channel > n_channels.as_u16()) {
-        let (name, most) = (&entry.config.name, n_channels.get());
-        note(
-            entry.offset,
-            format!("sink {name:?}: channels lists {missing}, expected 1 to {most}: {from:?} has {n_channels}"),
-        );
-    }
-}
-
 /// Recordings with a fixed name: none may exist, and no two may be one. Found before any sink is opened, so that nothing is
 /// written where the last of them could not be.
 pub(super) fn check_paths(config: &Config, note: &mut dyn FnMut(usize, String)) {
     let mut seen: Vec<(PathBuf, &str)> = Vec::new();
     for entry in &config.sinks {
         let SinkKind::Record(record) = &entry.kind else { continue };
-        check_channels(config, entry, record, note);
         let name = entry.config.name.as_str();
         let Some(path) = fixed_path(config.base_dir(), &record.path.value, name) else { continue };
         let shown = path.display();

@@ -48,7 +48,7 @@ pub(super) fn make_stream(
 }
 
 /// The format of a bus; `None` for the own one of a device, which is not open yet.
-fn bus_spec(config: &Config, sources: &[AssembledSource], from: &str) -> Option<StreamSpec> {
+pub(super) fn bus_spec(config: &Config, sources: &[AssembledSource], from: &str) -> Option<StreamSpec> {
     let main = config.engine.main_spec();
     if from == MAIN_BUS {
         return Some(main);

@@ -110,7 +110,19 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
         ),
         (
             source("") + "channels = [3]",
-            "ra.toml:5:1: sink \"s\": channels lists 3, expected 1 to 2: \"main\" has stereo",
+            "ra.toml:8:8: sink \"s\": channels: channel 3, expected 1 to 2: the bus is 48000 Hz stereo",
+        ),
+        (
+            source("channels = [2]") + "from = \"source:a\"\nchannels = [2]",
+            "ra.toml:8:8: sink \"s\": channels: channel 2, expected 1 to 1: the bus is 48000 Hz mono",
+        ),
+        (
+            SOURCE.to_owned() + &SINK.replace("s.wav", "s.opus") + "bitrate_kbps = 600",
+            "ra.toml:7:8: sink \"s\": path out/s.opus: Opus: 600 kbit/s for 2 channels, expected 12 to 510",
+        ),
+        (
+            "[engine]\nchannels = 10\n".to_owned() + SOURCE + &SINK.replace("s.wav", "s.flac"),
+            "ra.toml:9:8: sink \"s\": path out/s.flac: FLAC: 10 channels, expected at most 8",
         ),
         (source("") + "failover = \"out\"", "ra.toml:8:8: sink \"s\": failover: out, which is the first directory"),
         (

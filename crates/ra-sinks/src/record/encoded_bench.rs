@@ -47,6 +47,18 @@ pub(super) fn try_create(
     sample_format: SampleFormat,
     spec: StreamSpec,
 ) -> io::Result<Recording> {
+    try_create_by(create, storage, format, sample_format, spec)
+}
+
+type Create = fn(Box<dyn Storage>, &ContainerConfig<'_>) -> io::Result<Box<dyn Container>>;
+
+pub(super) fn try_create_by(
+    create: Create,
+    storage: impl Storage + 'static,
+    format: FileFormat,
+    sample_format: SampleFormat,
+    spec: StreamSpec,
+) -> io::Result<Recording> {
     let start = SinkStart {
         name: "t".into(),
         spec,

@@ -116,6 +116,17 @@ pub(super) fn create(storage: Box<dyn Storage>, config: &ContainerConfig<'_>) ->
     Ok(Box::new(EncodedFile::begin(Untold(encoder), storage, spec, &tags)?))
 }
 
+/// An Opus file as if silence cost it what it costs Vorbis and MP3.
+#[cfg(all(test, feature = "opus"))]
+pub(super) fn create_with_dear_silence(
+    storage: Box<dyn Storage>,
+    config: &ContainerConfig<'_>,
+) -> io::Result<Box<dyn Container>> {
+    let (spec, config) = (config.start.spec, EncoderConfig::new(encode::Codec::Opus));
+    let encoder = Untold(encode::make_encoder(&config, spec)?);
+    Ok(Box::new(EncodedFile::begin(encoder, storage, spec, &Metadata::default())?))
+}
+
 /// Whether an encoder of `format` can carry blocks of `spec`.
 pub(super) fn check(
     format: FileFormat,
@@ -124,15 +135,14 @@ pub(super) fn check(
     spec: StreamSpec,
 ) -> io::Result<()> {
     let Some(codec) = format.codec() else { return Ok(()) };
-    let config = EncoderConfig { bitrate_kbps, ..EncoderConfig::new(codec) };
-    #[cfg(feature = "flac")]
-    let config =
-        if format == FileFormat::Flac { EncoderConfig { bits: flac_bits(sample_format)?, ..config } } else { config };
+    let mut config = EncoderConfig { bitrate_kbps, ..EncoderConfig::new(codec) };
+    if format == FileFormat::Flac {
+        config.bits = flac_bits(sample_format)?;
+    }
     encode::make_encoder(&config, spec)?;
     Ok(())
 }
 
-#[cfg(feature = "flac")]
 fn flac_bits(sample_format: SampleFormat) -> io::Result<ra_dsp::BitDepth> {
     match sample_format {
         SampleFormat::S16 => Ok(ra_dsp::BitDepth::S16),

@@ -8,7 +8,10 @@ use ra_core::{FramePosition, StreamSpec};
 use super::{
     config::SampleFormat,
     container::{FileFormat, FrameCounts},
-    encoded_bench::{Judge, ORIGIN, Recording, decode, extension, judges_of, quantised, sound, try_create},
+    encoded_bench::{
+        Judge, ORIGIN, Recording, decode, extension, judges_of, quantised, sound, try_create, try_create_by,
+    },
+    encoded_file::create_with_dear_silence,
     faulty_storage::FaultyDisk,
 };
 
@@ -253,6 +256,36 @@ fn silence_of_a_long_outage_is_worked_off_in_parts() {
             assert_eq!(disk.bytes()[26..42], [0; 16], "the sum is given up");
         }
     }
+}
+
+#[test]
+fn silence_that_costs_what_sound_does_is_worked_off_in_smaller_parts_and_left_out_at_an_end() {
+    const SECOND: u64 = 48_000;
+    let create = |disk: &FaultyDisk| {
+        let spec = StreamSpec::new(48_000, 1).unwrap();
+        let create = create_with_dear_silence;
+        try_create_by(create, disk.clone(), FileFormat::Opus, SampleFormat::F32, spec).unwrap()
+    };
+    let disk = FaultyDisk::default();
+    let mut recording = create(&disk);
+    recording.write(1000).unwrap();
+    recording.file.append_silence(16 * SECOND).unwrap();
+    for n in 1..=3 {
+        assert_eq!(recording.write(1).unwrap_err().kind(), ErrorKind::ResourceBusy);
+        assert!(disk.with(|d| d.bytes.len()) < 1000 + n * 5 * 1000, "five seconds of silence are pages of 40 bytes");
+    }
+    recording.write(1000).expect("the last second and the sound");
+    recording.file.append_silence(100 * SECOND).unwrap();
+    recording.file.close().expect("so much is written at the end");
+    assert_eq!(recording.file.counts().published_frames, 2000 + 116 * SECOND);
+
+    let mut recording = create(&disk);
+    recording.write(1000).unwrap();
+    recording.file.append_silence(400 * SECOND).unwrap();
+    assert_eq!(recording.file.close().unwrap_err().kind(), ErrorKind::TimedOut);
+    let FrameCounts { taken_frames, published_frames } = recording.file.counts();
+    assert_eq!(taken_frames, 1000 + 400 * SECOND);
+    assert!((299 * SECOND..=301 * SECOND).contains(&published_frames), "{published_frames}");
 }
 
 /// Silence that is made once and repeated is what silence is that was encoded, and what follows it is at its place.

@@ -15,7 +15,7 @@ use super::{
     storage::{Lasting, create_directories, sync_directory_of},
 };
 pub(crate) use lines::{Ended, Life, OwnFile};
-use lines::{Event, is_below};
+use lines::{Event, Known, is_below};
 
 /// The list is written anew when it has this many lines, and these many for each file: three for each file come and go.
 const LEAST_LINES: usize = 1000;
@@ -45,7 +45,7 @@ impl Journal {
         let path = directory.join(format!(".ra-{name}.files"));
         let old = open_locked(&path)?;
         let mut n_adopted = 0;
-        let (mut files, begun) = lines::read(&old)?;
+        let Known { complete: mut files, begun } = lines::read(&old)?;
         for (file, identity) in begun {
             // Nobody has written it since: we have the lock.
             let path = directory.join(&file);

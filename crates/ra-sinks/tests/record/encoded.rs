@@ -3,8 +3,8 @@
 
 use std::{path::Path, process::Command};
 
-use ra_core::{GapReason, Sink};
-use ra_sinks::{OriginNote, RecorderConfig, SampleFormat, Sidecar};
+use ra_core::{GapReason, Sink, StreamSpec};
+use ra_sinks::{OriginNote, Recorder, RecorderConfig, SampleFormat, Sidecar};
 
 use crate::{
     judges::{Judge, judges, judges_of},
@@ -152,4 +152,24 @@ fn a_wav_file_says_when_it_began() {
     let file = driver.path();
     driver.finish();
     assert!(!std::fs::read(file).unwrap().windows(4).any(|w| w == b"bext"));
+}
+
+#[test]
+fn what_a_format_cannot_carry_is_known_before_anything_is_created() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |name: &str, bitrate_kbps, channels: Vec<u16>, spec: (u32, u16)| {
+        let config = RecorderConfig { bitrate_kbps, channels, ..RecorderConfig::new(dir.path().join(name)) };
+        let spec = StreamSpec::new(spec.0, spec.1).unwrap();
+        Recorder::new(config).unwrap().check_spec(spec).map_err(|error| error.to_string())
+    };
+    let says =
+        |result: Result<(), String>, what: &str| assert!(result.as_ref().unwrap_err().ends_with(what), "{result:?}");
+    assert_eq!(check("a.wav", 128, vec![], (768_000, 200)), Ok(()));
+    assert_eq!(check("a.opus", 320, vec![], (48_000, 2)), Ok(()));
+    says(check("a.opus", 320, vec![], (48_000, 1)), "Opus: 320 kbit/s for 1 channels, expected 6 to 255");
+    says(check("a.opus", 320, vec![2], (48_000, 2)), "Opus: 320 kbit/s for 1 channels, expected 6 to 255");
+    says(check("a.flac", 128, vec![], (48_000, 10)), "FLAC: 10 channels, expected at most 8");
+    assert_eq!(check("a.flac", 128, vec![1, 10], (48_000, 10)), Ok(()));
+    says(check("a.wav", 128, vec![3], (48_000, 2)), "channel 3, expected 1 to 2: the bus is 48000 Hz stereo");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

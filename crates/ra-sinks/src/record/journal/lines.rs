@@ -72,9 +72,16 @@ impl OwnFile {
     }
 }
 
-/// What a journal's lines come to: files that are complete, in the order in which they were, and those that were being
-/// written.
-pub(super) fn read(file: &File) -> io::Result<(Vec<OwnFile>, Vec<(String, FileIdentity)>)> {
+/// What a journal's lines come to.
+pub(super) struct Known {
+    /// Files that are complete, in the order in which they were.
+    pub(super) complete: Vec<OwnFile>,
+    /// Those that were being written, and as they were created.
+    pub(super) begun: Vec<(String, FileIdentity)>,
+}
+
+/// Reads every line.
+pub(super) fn read(file: &File) -> io::Result<Known> {
     // The latest line of each file counts, and says which is older.
     let mut latest: HashMap<String, (usize, Life)> = HashMap::new();
     for (n, line) in BufReader::new(file).split(b'\n').enumerate() {
@@ -93,15 +100,14 @@ pub(super) fn read(file: &File) -> io::Result<(Vec<OwnFile>, Vec<(String, FileId
     }
     let mut latest: Vec<(usize, String, Life)> = latest.into_iter().map(|(file, (n, life))| (n, file, life)).collect();
     latest.sort_unstable_by_key(|(n, ..)| *n);
-    let mut files = Vec::with_capacity(latest.len());
-    let mut begun = Vec::new();
+    let mut known = Known { complete: Vec::with_capacity(latest.len()), begun: Vec::new() };
     for (_, file, life) in latest {
         match life {
-            Life::Ended(_) => files.push(OwnFile { file, life }),
-            Life::Begun(identity) => begun.push((file, identity)),
+            Life::Ended(_) => known.complete.push(OwnFile { file, life }),
+            Life::Begun(identity) => known.begun.push((file, identity)),
         }
     }
-    Ok((files, begun))
+    Ok(known)
 }
 
 /// The line of an event.
