@@ -21,18 +21,18 @@ pub fn run_cli(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
-    match log_filter(&cli).and_then(|filter| {
+    let done = log_filter(&cli).and_then(|filter| {
         start_log(filter);
         carry_out(&cli.command)
-    }) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            for line in failure.to_string().lines() {
-                screen::print_log(line);
-            }
-            failure.exit_code()
-        }
+    });
+    // What waits goes out first, so that there is room for what has failed.
+    screen::flush();
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    for line in failure.to_string().lines() {
+        screen::print_log(line);
     }
+    screen::flush();
+    failure.exit_code()
 }
 
 /// Flags win over the environment; only here is the environment read.

@@ -1,4 +1,5 @@
-//! The log on stderr: one line a message, with the time since the start. Never called from the audio thread.
+//! The log on stderr: one line a message, with the time since the start. Never called from the audio thread, and never
+//! waits: what people see of it is written by a thread of its own.
 
 use std::time::Instant;
 
@@ -91,7 +92,9 @@ impl Log for StderrLog {
         }
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        screen::flush();
+    }
 }
 
 fn format_line(elapsed_s: f64, record: &Record<'_>) -> String {

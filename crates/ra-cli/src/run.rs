@@ -146,7 +146,7 @@ impl LiveRun<'_> {
     fn draw(&self, stats: &Stats, elapsed: Duration) {
         let (columns, rows) = screen::terminal_size();
         let picture = Picture { elapsed, run_for: self.args.run_for, stats };
-        screen::draw_live(&render(&picture, columns, rows));
+        screen::draw_live(render(&picture, columns, rows));
     }
 
     /// Whether every file that can end has ended.

@@ -1,16 +1,18 @@
 //! The terminal behind stderr, shared by the log and the live meters so that neither tears the other. Nothing else writes
 //! to stderr while meters are on.
+//!
+//! A thread of its own writes: a terminal that stands still, or a pipe that nobody reads, holds up nobody else.
 
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-/// Lines of live output that stand at the bottom of the terminal.
-static LIVE_LINES: Mutex<usize> = Mutex::new(0);
+mod writer;
 
-fn lock_live_lines() -> MutexGuard<'static, usize> {
-    // A panic between two writes leaves at worst a wrong number of lines.
-    LIVE_LINES.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use writer::Writer;
+
+/// Who waits for stderr waits as long as it takes something within this time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether stderr is a terminal that understands cursor movements.
 pub(crate) fn is_terminal() -> bool {
@@ -23,42 +25,40 @@ pub(crate) fn terminal_size() -> (usize, usize) {
     (usize::from(columns).max(20), usize::from(rows).max(4))
 }
 
-/// Prints lines that stay, above the live ones; those vanish until they are drawn again.
+/// Has lines printed that stay, above the live ones; those vanish until they are drawn again. Waits for nothing: where too
+/// many lines wait already it drops these, and how many were dropped is printed once there is room.
 pub(crate) fn print_log(text: &str) {
-    let mut live = lock_live_lines();
-    let erased = erase(*live);
-    *live = 0;
-    write_stderr(&format!("{erased}{text}\n"));
-}
-
-/// Draws the live lines in the place of those that stand there. Each line fits the terminal's width.
-pub(crate) fn draw_live(lines: &[String]) {
-    let mut live = lock_live_lines();
-    let mut frame = if *live > 0 { format!("\x1b[{}A\r", *live) } else { String::new() };
-    for line in lines {
-        frame.push_str(line);
-        frame.push_str("\x1b[K\n");
+    match writer() {
+        Some(writer) => writer.print(text),
+        // No thread could be had. Where stderr is gone there is nobody left to be told.
+        None => drop(writeln!(std::io::stderr().lock(), "{text}")),
     }
-    frame.push_str("\x1b[J");
-    *live = lines.len();
-    write_stderr(&frame);
 }
 
-/// Takes the live lines away: the terminal is as it was.
+/// Has the live lines drawn in the place of those that stand there. Each line fits the terminal's width. Waits for nothing:
+/// the latest picture counts.
+pub(crate) fn draw_live(lines: Vec<String>) {
+    if let Some(writer) = writer() {
+        writer.draw(lines);
+    }
+}
+
+/// Takes the live lines away: the terminal is as it was. Returns when that is done, or stderr takes nothing any more.
 pub(crate) fn clear_live() {
-    let mut live = lock_live_lines();
-    if *live > 0 {
-        write_stderr(&erase(*live));
-        *live = 0;
+    if let Some(writer) = writer() {
+        writer.clear();
+    }
+    flush();
+}
+
+/// Returns when everything that was to be printed is, or stderr takes nothing any more.
+pub(crate) fn flush() {
+    if let Some(writer) = writer() {
+        writer.flush(PATIENCE);
     }
 }
 
-/// Moves up over `n_lines` lines and erases everything from there on.
-fn erase(n_lines: usize) -> String {
-    if n_lines == 0 { String::new() } else { format!("\x1b[{n_lines}A\r\x1b[J") }
-}
-
-fn write_stderr(text: &str) {
-    // Where stderr is gone there is nobody left to be told.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+fn writer() -> Option<&'static Writer> {
+    static WRITER: OnceLock<Option<Writer>> = OnceLock::new();
+    WRITER.get_or_init(|| Writer::start(std::io::stderr()).ok()).as_ref()
 }

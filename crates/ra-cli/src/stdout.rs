@@ -5,10 +5,11 @@ use std::io::{ErrorKind, Write};
 #[cfg(all(unix, feature = "device"))]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::Failure;
+use crate::{Failure, screen};
 
-/// Writes a result.
+/// Writes a result, behind what was logged before it.
 pub(crate) fn print_result(text: &str) -> Result<(), Failure> {
+    screen::flush();
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(Failure::Running(format!("stdout: {e}"))),

@@ -168,6 +168,12 @@ fn mishaps(stats: &Stats) -> String {
         let seconds = engine.clock_stepped_ms / 1e3;
         text.push_str(&format!("the time of day was {set}, {seconds:+.3} s in all: the mix did not notice\n"));
     }
+    if engine.lost_events > 0 {
+        text.push_str(&format!(
+            "{} gaps or other events of the mixer are in no list: nobody came for them in time\n",
+            engine.lost_events
+        ));
+    }
     text
 }
 
@@ -286,12 +292,14 @@ mod tests {
         source.reason = Some("unplugged".into());
         (stats.engine.suspends, stats.engine.suspended_ms) = (1, 61_000.0);
         (stats.engine.clock_steps, stats.engine.clock_stepped_ms) = (2, -1_500.0);
+        stats.engine.lost_events = 3;
         assert_eq!(
             mishaps(&stats),
             "tone: lost 2 times, opened again 1 time, opened in vain 40 times, a call into its device left behind 1 time, \
              600000 errors of its device, lost since 12.3 s: unplugged\n\
              the machine was suspended 1 time, 61.0 s in all: nothing was mixed meanwhile\n\
-             the time of day was set 2 times, -1.500 s in all: the mix did not notice\n"
+             the time of day was set 2 times, -1.500 s in all: the mix did not notice\n\
+             3 gaps or other events of the mixer are in no list: nobody came for them in time\n"
         );
     }
 

@@ -315,6 +315,10 @@ fn a_device_that_is_not_required_is_waited_for() {
         check(&summary, folder, 0);
         let mic = &summary["sources"][0];
         assert!(mic["delivered_frames"].as_u64().unwrap() > 2 * 50_000, "{mic}");
+        // Its periods are longer than the latency was without it: torn to pieces, it would have 50 a second.
+        let n_gaps = mic["gaps"].as_array().unwrap().len();
+        println!("{n_gaps} gaps behind its coming");
+        assert!(n_gaps < 30, "{mic}");
     });
 }
 

@@ -58,6 +58,8 @@ pub struct EngineStats {
     pub clock_steps: u64,
     /// How far it was set, all steps together, in milliseconds; positive: forward.
     pub clock_stepped_ms: f64,
+    /// Gaps and other events of the mixer that nobody came for in time: they are in no list. The counters know of them.
+    pub lost_events: u64,
     /// Why nothing is mixed any more, where something should be: an effect has panicked.
     pub failure: Option<String>,
 }

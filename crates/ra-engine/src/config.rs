@@ -126,7 +126,8 @@ pub enum Master {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Latency {
     /// The least that covers what is seen: begins with what the devices' periods and the resamplers need, grows when
-    /// deliveries come later than that, and shrinks when they have not for a minute. Changes by steering, never by a jump.
+    /// deliveries come later than that, and shrinks when they have not for a minute. Changes by steering, never by a jump while a clocked source sounds: one that
+    /// comes later and needs more by its periods is silent then until it has grown, 0.2 s for each millisecond.
     Auto,
     /// Fixed, in milliseconds.
     Ms(f64),
@@ -172,9 +173,9 @@ pub struct SourceConfig {
     pub gain_db: f32,
     /// −1 is left, 0 the centre, 1 right. Default 0.
     pub pan: f32,
-    /// Silent on every bus. Default off.
+    /// Silent on every bus, and nobody is heard in its place. Default off.
     pub mute: bool,
-    /// While any source is soloed, those that are not are silent. Default off.
+    /// While any source is soloed, those that are not are silent, but for the fallbacks of those that are. Default off.
     pub solo: bool,
     /// The buses that it is routed to. Default `main`.
     pub to: Vec<String>,

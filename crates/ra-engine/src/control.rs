@@ -9,6 +9,8 @@ mod clock_watch;
 mod clocked;
 mod fallbacks;
 mod inserts;
+mod reasons;
+mod requests;
 mod routes;
 mod sinks;
 mod snapshot;
@@ -18,17 +20,11 @@ mod supervision;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use ra_core::{
-    ClockedSource, FramePosition, Granted, MasterState, PlaybackClock, RealtimeGrant, Sink, SinkError, SourceError,
-};
-use ra_queue::InputWriter;
+use ra_core::{MasterState, RealtimeGrant};
 use rtrb::{Consumer as RingConsumer, Producer, RingBuffer};
 
 use crate::command::Command;
-use crate::consumer::Consumer;
-use crate::feeder::Feeder;
 use crate::rt::command::{
     BusId, COMMAND_CAPACITY, EVENT_CAPACITY, MAX_BUSES, MAX_INSERTS, MAX_ROUTES, MAX_SOURCES, MixerCommand, MixerEvent,
     Retired, SourceId,
@@ -37,10 +33,11 @@ use crate::rt::counters::EngineCounters;
 use crate::rt::latency::LatencyControl;
 use crate::rt::mixer::{Mixer, MixerPorts, MixerShape};
 use crate::timeline::Timeline;
-use crate::{BusConfig, CommandError, ConsumerClass, EngineConfig, EngineError, Latency, MAIN_BUS};
+use crate::{BusConfig, CommandError, EngineConfig, EngineError, Latency, MAIN_BUS};
 
 use buses::BusEntry;
 use clock_watch::ClockWatch;
+pub(crate) use requests::{Completion, ConsumerRun, Request, Threadless};
 use sinks::SinkEntry;
 pub(crate) use sinks::SinkNumber;
 use sources::SourceEntry;
@@ -54,96 +51,6 @@ const READ_AHEAD_MS: f64 = 500.0;
 const REMEMBERED: usize = 256;
 /// Levels are shown this often, in milliseconds.
 const METER_INTERVAL_MS: f64 = 50.0;
-
-/// What a driver is asked to do where blocking hurts nobody. Each is answered by one or more [`Completion`]s.
-pub(crate) enum Request {
-    StartClocked {
-        id: SourceId,
-        name: String,
-        source: Box<dyn ClockedSource>,
-        input: InputWriter,
-    },
-    /// It was lost, or goes on in another format: stop it, as far as it runs, and start it on a new ring.
-    RestartClocked {
-        id: SourceId,
-        name: String,
-        source: Box<dyn ClockedSource>,
-        input: InputWriter,
-    },
-    StopClocked {
-        id: SourceId,
-        name: String,
-        source: Box<dyn ClockedSource>,
-    },
-    RunFeeder {
-        id: SourceId,
-        name: String,
-        feeder: Box<Feeder>,
-    },
-    RunConsumer(ConsumerRun),
-    /// A sink that was refused: dropping it may hang.
-    DropSink {
-        name: String,
-        sink: Box<dyn Sink>,
-    },
-    /// Nobody waits for its thread any more.
-    AbandonConsumer {
-        number: SinkNumber,
-    },
-}
-
-/// A consumer that is to get a thread.
-pub(crate) struct ConsumerRun {
-    pub(crate) number: SinkNumber,
-    pub(crate) name: String,
-    pub(crate) consumer: Consumer,
-    pub(crate) class: ConsumerClass,
-    /// The ring of its own that it needs, in blocks.
-    pub(crate) cushion_blocks: Option<usize>,
-    /// Where its first block stands; `None`: wherever the next one does.
-    pub(crate) opens_at: Option<FramePosition>,
-    /// Set when it is to hand on what waits, and end.
-    pub(crate) leave: Arc<AtomicBool>,
-}
-
-/// What became of a request.
-pub(crate) enum Completion {
-    /// Of both `StartClocked` and `RestartClocked`.
-    ClockedOpened {
-        id: SourceId,
-        source: Box<dyn ClockedSource>,
-        result: Result<Granted, SourceError>,
-    },
-    ClockedStopped {
-        id: SourceId,
-    },
-    /// The first frames are in the ring, or there are none.
-    FeederPrimed {
-        id: SourceId,
-    },
-    SinkOpened {
-        number: SinkNumber,
-        result: Result<(), SinkError>,
-        /// Of the device that it plays on.
-        clock: Option<Box<dyn PlaybackClock>>,
-    },
-    SinkEnded {
-        number: SinkNumber,
-    },
-    /// No thread could be had.
-    NoThread {
-        what: Threadless,
-        message: String,
-    },
-}
-
-/// Whose thread could not be had.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Threadless {
-    Source(SourceId),
-    Sink(SinkNumber),
-    Nobody,
-}
 
 /// All that the control side knows.
 pub(crate) struct Control {
@@ -179,8 +86,12 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// A control side and its mixer, with the bus `main`.
-    pub(crate) fn new(config: EngineConfig, timeline: Arc<Timeline>) -> Result<(Self, Mixer), EngineError> {
+    /// A control side and its mixer, with the bus `main`. `now_ns`: the time, until the first tick.
+    pub(crate) fn new(
+        config: EngineConfig,
+        timeline: Arc<Timeline>,
+        now_ns: u64,
+    ) -> Result<(Self, Mixer), EngineError> {
         config.check()?;
         let (to_mixer, commands) = touched_ring(COMMAND_CAPACITY, || MixerCommand::RemoveBus(BusId(0)));
         let (retired_in, retired) = touched_ring(MAX_OUTSTANDING, || Retired::Gains(Box::default()));
@@ -218,7 +129,7 @@ impl Control {
             next_source: 0,
             next_insert: 0,
             next_sink: 0,
-            now_ns: 0,
+            now_ns,
             clock_watch: ClockWatch::default(),
             looked_ns: 0,
             stopping: false,
@@ -254,6 +165,7 @@ impl Control {
     pub(crate) fn complete(&mut self, completion: Completion) {
         match completion {
             Completion::ClockedOpened { id, source, result } => self.clocked_opened(id, source, result),
+            Completion::ClockedClosed { id, source } => self.clocked_closed(id, source),
             Completion::ClockedStopped { id } => self.clocked_stopped(id),
             Completion::FeederPrimed { id } => self.feeder_primed(id),
             Completion::SinkOpened { number, result, clock } => self.sink_opened(number, result, clock),
@@ -269,8 +181,9 @@ impl Control {
     /// Does what time brings: frees what the mixer gave back, keeps what it saw, and looks after the sources.
     pub(crate) fn tick(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
-        while let Ok(retired) = self.retired.pop() {
-            self.take_back(retired);
+        let mut retired = Vec::new();
+        while let Ok(next) = self.retired.pop() {
+            retired.push(next);
         }
         while let Ok(event) = self.events.pop() {
             match event {
@@ -278,6 +191,8 @@ impl Control {
                 MixerEvent::SourceEnded(id) => self.source_ended(id),
             }
         }
+        // What they told before they left has been heard now.
+        retired.into_iter().for_each(|retired| self.take_back(retired));
         self.timeline.set_latency_ns(self.counters.latency_ns.get());
         match self.counters.master_state() {
             MasterState::Gone if self.master_reason.is_none() => self.master_failure("has gone"),
@@ -338,6 +253,13 @@ impl Control {
                 return;
             }
         }
+    }
+
+    /// Learns the last that a mixer has to tell, which mixes no more.
+    pub(crate) fn take_rest(&mut self, mixer: &mut Mixer, now_ns: u64) {
+        self.tick(now_ns);
+        mixer.tell_gaps();
+        self.tick(now_ns);
     }
 
     fn send_waiting(&mut self) {

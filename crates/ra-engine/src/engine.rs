@@ -63,7 +63,7 @@ impl Engine {
     /// As [`Engine::new`].
     pub fn with_clock(config: EngineConfig, clock: Arc<dyn Clock>) -> Result<Self, EngineError> {
         let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
-        let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline))?;
+        let (control, mixer) = Control::new(config.clone(), Arc::clone(&timeline), clock.now_ns())?;
         let (commands, command_queue) = unbounded();
         let (orders, order_queue) = unbounded();
         let (completions, completion_queue) = unbounded();
@@ -253,8 +253,9 @@ impl Driver {
         }
         self.workers.quit();
         // The buses end with their mixer: consumers hand on what is in the rings, and finish.
-        self.control.tick(self.clock.now_ns());
-        drop(self.idle_mixer.take());
+        if let Some(mut mixer) = self.idle_mixer.take() {
+            self.control.take_rest(&mut mixer, self.clock.now_ns());
+        }
         self.wait_until(self.clock.now_ns() + timeout_ns, |driver| driver.control.sinks_have_ended());
         self.control.abandon_sinks(timeout_ms);
         let n_left = self.workers.join_until(self.clock.now_ns() + JOIN_NS);

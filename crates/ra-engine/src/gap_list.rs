@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ra_core::{Gap, GapReason};
+use ra_core::Gap;
+
+use crate::rt::gap_teller::go_on;
 
 /// How many of the first gaps are kept, and how many of the latest.
 const KEPT_EACH: usize = 512;
@@ -18,13 +20,10 @@ impl GapList {
     /// Adds a gap; one that continues the newest is merged with it, where the reason is the same or has become clear since.
     pub(crate) fn push(&mut self, gap: Gap) {
         let newest = self.latest.back_mut().or(self.first.last_mut());
-        if let Some(newest) = newest
-            && (newest.reason == gap.reason || newest.reason == GapReason::Underrun)
-            && newest.end() == gap.at_frame
-        {
-            newest.n_frames += gap.n_frames;
-            newest.reason = gap.reason;
-        } else if self.first.len() < KEPT_EACH {
+        if newest.is_some_and(|newest| go_on(newest, &gap)) {
+            return;
+        }
+        if self.first.len() < KEPT_EACH {
             self.first.push(gap);
         } else {
             if self.latest.len() == KEPT_EACH {
@@ -43,7 +42,7 @@ impl GapList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ra_core::FramePosition;
+    use ra_core::{FramePosition, GapReason};
 
     fn gap(at: u64, n_frames: u64) -> Gap {
         Gap { at_frame: FramePosition(at), n_frames, reason: GapReason::Underrun }

@@ -64,7 +64,7 @@ impl OfflineEngine {
     pub(crate) fn starting_at_ns(config: EngineConfig, start_ns: u64) -> Result<Self, EngineError> {
         let clock = VirtualClock::at_ns(start_ns);
         let timeline = Arc::new(Timeline::new(config.sample_rate, &clock));
-        let (mut control, mut mixer) = Control::new(config, timeline)?;
+        let (mut control, mut mixer) = Control::new(config, timeline, start_ns)?;
         mixer.start_at_ns(start_ns);
         control.read_ahead_blocks(READ_AHEAD_BLOCKS);
         control.set_grant(RealtimeGrant { class: RealtimeClass::None, ..RealtimeGrant::default() });
@@ -102,8 +102,13 @@ impl OfflineEngine {
     /// Adds a source of either kind; a clocked one is started right here.
     pub(crate) fn add_any_source(&mut self, config: SourceConfig, source: AnySource) -> Result<(), CommandError> {
         let (reply, answer) = bounded(1);
+        let (id, is_required) = (self.control.next_source_id(), config.required);
         self.control.add_source(config, source, Some(reply));
         self.carry_out_requests();
+        if !is_required {
+            // No time passes here in which a call that takes some could return.
+            self.control.do_not_wait_for(id);
+        }
         self.prepare();
         answer.try_recv().unwrap_or(Err(CommandError::Stopped))
     }
@@ -197,8 +202,10 @@ impl OfflineEngine {
 
     /// When a request that blocks on a device is done, where that is not at once.
     fn end_of_call_ns(&self, request: &Request) -> Option<u64> {
-        let (Request::StartClocked { id, .. } | Request::RestartClocked { id, .. } | Request::StopClocked { id, .. }) =
-            request
+        let (Request::StartClocked { id, .. }
+        | Request::RestartClocked { id, .. }
+        | Request::CloseClocked { id, .. }
+        | Request::StopClocked { id, .. }) = request
         else {
             return None;
         };
@@ -283,7 +290,7 @@ impl OfflineEngine {
             running.consumer.finish();
             self.control.complete(Completion::SinkEnded { number: running.number });
         }
-        self.control.tick(self.clock.now_ns());
+        self.control.take_rest(&mut self.mixer, self.clock.now_ns());
         self.control.stats()
     }
 
@@ -323,6 +330,10 @@ impl OfflineEngine {
                 source.stop();
                 let result = source.start(Box::new(input));
                 self.control.complete(Completion::ClockedOpened { id, source, result });
+            }
+            Request::CloseClocked { id, mut source, .. } => {
+                source.stop();
+                self.control.complete(Completion::ClockedClosed { id, source });
             }
             // It has none: a sink that hangs here hangs all.
             Request::AbandonConsumer { .. } => {}

@@ -79,7 +79,7 @@ impl VirtualEngine {
     ///
     /// # Errors
     /// As for [`VirtualEngine::add_source`]; [`CommandError::Stopped`] where the first call takes time and the source is
-    /// required: nothing is mixed before it is open.
+    /// required: nothing is mixed before it is open. One that is not is in the mix without its device until the call returns.
     pub fn add_slow_source(
         &mut self,
         config: SourceConfig,

@@ -61,6 +61,13 @@ impl Workers {
                     close_unsent(completions.send(Completion::ClockedOpened { id, source, result }));
                 });
             }
+            Request::CloseClocked { id, name, mut source } => {
+                self.spawn(format!("ra-close-{name}"), Threadless::Source(id), move || {
+                    // Whatever it does, it is opened anew later.
+                    drop(catch_unwind(AssertUnwindSafe(|| source.stop())));
+                    drop(completions.send(Completion::ClockedClosed { id, source }));
+                });
+            }
             Request::StopClocked { id, name, mut source } => {
                 self.spawn(format!("ra-close-{name}"), Threadless::Source(id), move || {
                     // Whatever it does, it is over with this source.

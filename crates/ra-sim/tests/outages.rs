@@ -13,9 +13,9 @@ mod sound;
 use std::ops::ControlFlow;
 
 use keep::Keep;
-use ra_engine::OnLoss;
 use ra_engine::core::{GapReason, SampleRate, SourceState};
 use ra_engine::sources::{ClockModel, Fault, Signal};
+use ra_engine::{Latency, OnLoss};
 use ra_sim::{OffsetSeries, Report, Scenario, ScenarioSource, Simulation, SourceReport};
 use run::{SAMPLE_US, assert_books_balance, load};
 
@@ -225,24 +225,70 @@ fn a_call_that_hangs_costs_nobody_else_anything() {
 
 #[test]
 fn a_storm_of_errors_is_counted_and_harms_nobody() {
-    let storm = vec![Fault::Storm { at_s: 2.0, for_s: 3.0, per_s: 600_000.0 }];
-    let scenario = scenario(8.0, vec![device("mic", storm)]);
-    let heard = hear(&scenario);
-    let mic = &heard.report.sources[0];
-    assert!((1_780_000..=1_800_000).contains(&mic.device_errors), "{}", mic.device_errors);
-    assert_eq!((mic.losses, mic.gaps.len(), mic.state), (0, 0, SourceState::Live));
+    for (per_s, n_errors) in [(600_000.0, 1_800_000), (20.0, 60)] {
+        let storm = vec![Fault::Storm { at_s: 2.0, for_s: 3.0, per_s }];
+        let scenario = scenario(8.0, vec![device("mic", storm)]);
+        let heard = hear(&scenario);
+        let mic = &heard.report.sources[0];
+        assert_eq!((mic.device_errors, mic.losses, mic.gaps.len(), mic.state), (n_errors, 0, 0, SourceState::Live));
+    }
 }
 
 #[test]
 fn a_device_that_is_not_there_yet_is_waited_for() {
     let away = vec![Fault::Loss { at_s: 0.0, for_s: 3.0, sample_rate: None }];
-    let strict = scenario(8.0, vec![device("mic", away.clone())]);
+    let strict = scenario(8.0, vec![device("mic", away)]);
     assert!(Simulation::new(&strict).is_err());
-    let late = ScenarioSource { required: false, ..device("mic", away) };
-    let heard = hear(&scenario(8.0, vec![late]));
-    let mic = &heard.report.sources[0];
-    assert_eq!((mic.state, mic.losses, mic.reconnects, mic.gaps.len()), (SourceState::Live, 0, 0, 0), "{mic:?}");
-    let first = heard.lanes[0].iter().position(|sample| sample.abs() > 0.0).unwrap() as f64 / HZ;
-    assert!((3.02..3.02 + 0.26).contains(&first), "{first}");
-    assert!(largest_step(&heard.lanes[0]) <= steepest(997.0, -12.0));
+    // Whenever it comes: it is tried five times a second for a minute.
+    for for_s in [3.0, 4.0, 7.3, 20.0] {
+        let away = vec![Fault::Loss { at_s: 0.0, for_s, sample_rate: None }];
+        let late = ScenarioSource { required: false, ..device("mic", away) };
+        let heard = hear(&scenario(for_s + 5.0, vec![late]));
+        let mic = &heard.report.sources[0];
+        assert_eq!((mic.state, mic.losses, mic.reconnects, mic.gaps.len()), (SourceState::Live, 0, 0, 0), "{mic:?}");
+        let first = heard.lanes[0].iter().position(|sample| sample.abs() > 0.0).unwrap() as f64 / HZ;
+        assert!((for_s + 0.02..for_s + 0.02 + 0.26).contains(&first), "{first}");
+        assert!(largest_step(&heard.lanes[0]) <= steepest(997.0, -12.0));
+    }
+}
+
+#[test]
+fn a_device_whose_first_call_hangs_comes_when_it_returns() {
+    // Sooner than a call is given up in a run, and later.
+    for for_s in [3.0, 20.0] {
+        let hang = vec![Fault::Hang { at_s: 0.0, for_s }];
+        let strict = scenario(8.0, vec![device("mic", hang.clone())]);
+        assert!(Simulation::new(&strict).is_err());
+        let late = ScenarioSource { required: false, ..device("mic", hang) };
+        let heard = hear(&scenario(for_s + 5.0, vec![late, device("other", Vec::new())]));
+        let [mic, other] = &heard.report.sources[..] else { panic!("two sources") };
+        assert_eq!((mic.state, mic.losses, mic.gaps.len()), (SourceState::Live, 0, 0), "{mic:?}");
+        assert_eq!((mic.hung_calls, mic.failed_opens), (1, 1));
+        let first = heard.lanes[0].iter().position(|sample| sample.abs() > 0.0).unwrap() as f64 / HZ;
+        assert!((for_s..for_s + 0.3).contains(&first), "{first}");
+        assert_eq!(other.gaps.len(), 0);
+    }
+}
+
+#[test]
+fn a_device_that_comes_late_with_long_periods_is_not_in_shreds() {
+    // Where another one sounds, it waits until the latency has grown; alone, it is heard at once.
+    for (is_alone, seed) in [(false, 3), (false, 4), (false, 5), (true, 3)] {
+        let away = vec![Fault::Loss { at_s: 0.0, for_s: 4.0, sample_rate: None }];
+        let late = ScenarioSource { required: false, period_frames: 1024, ..device("mic", away) };
+        let mut sources = vec![late];
+        if !is_alone {
+            sources.push(device("other", Vec::new()));
+        }
+        let heard = hear(&Scenario { latency: Latency::Auto, seed, ..scenario(20.0, sources) });
+        let mic = &heard.report.sources[0];
+        let first = heard.lanes[0].iter().position(|sample| sample.abs() > 0.0).unwrap() as f64 / HZ;
+        println!("alone: {is_alone}: heard from {first:.3} s on, {:?}", mic.gaps);
+        assert_eq!(mic.state, SourceState::Live);
+        assert!(if is_alone { first < 4.5 } else { (6.0..8.5).contains(&first) }, "{first}");
+        // Half a millisecond is in hand, and stamps are 0.1 ms off.
+        assert!(mic.gaps.len() <= 2, "{:?}", mic.gaps);
+        assert!(heard.report.sources[1..].iter().all(|other| other.gaps.len() <= 1), "{:?}", heard.report);
+        assert!(largest_step(&heard.lanes[0]) <= steepest(997.0, -12.0));
+    }
 }

@@ -92,10 +92,24 @@ struct Device {
     /// When it is away, unplugged or lost; when calls hang; when errors come, and how many a second.
     away: Vec<Window>,
     hangs: Vec<Window>,
-    storms: Vec<(Window, f64)>,
-    /// Up to when errors were told.
-    errors_told_ns: u64,
+    storms: Vec<Storm>,
     events: VecDeque<StreamEvent>,
+}
+
+/// Errors that come evenly.
+struct Storm {
+    window: Window,
+    per_s: f64,
+    n_told: u64,
+}
+
+impl Storm {
+    /// Those that have come by `now_ns` and were not told before.
+    fn errors_until(&mut self, now_ns: u64) -> u64 {
+        let passed_ns = now_ns.min(self.window.to_ns).saturating_sub(self.window.from_ns);
+        let n_come = (passed_ns as f64 / 1e9 * self.per_s) as u64;
+        n_come - std::mem::replace(&mut self.n_told, n_come)
+    }
 }
 
 struct Running {
@@ -162,11 +176,12 @@ impl SimulatedDevice {
                 .faults
                 .iter()
                 .filter_map(|fault| match *fault {
-                    Fault::Storm { at_s, for_s, per_s } => Some((Window::new(origin_ns, at_s, for_s), per_s)),
+                    Fault::Storm { at_s, for_s, per_s } => {
+                        Some(Storm { window: Window::new(origin_ns, at_s, for_s), per_s, n_told: 0 })
+                    }
                     _ => None,
                 })
                 .collect(),
-            errors_told_ns: origin_ns,
             events: VecDeque::new(),
             config,
         };
@@ -313,13 +328,12 @@ impl Device {
         }
     }
 
-    /// The errors of a storm since it was asked last: an event, however soon that was.
+    /// The errors of storms since it was asked last: while one goes on an event, however soon that was.
     fn errors(&mut self) -> Option<StreamEvent> {
-        let &(window, per_s) =
-            self.storms.iter().find(|(window, _)| (window.from_ns..window.to_ns).contains(&self.now_ns))?;
-        let told_ns = std::mem::replace(&mut self.errors_told_ns, self.now_ns).max(window.from_ns);
-        let passed_s = self.now_ns.saturating_sub(told_ns) as f64 / 1e9;
-        Some(StreamEvent::ErrorsSeen { n: (passed_s * per_s) as u64 })
+        let now_ns = self.now_ns;
+        let n = self.storms.iter_mut().map(|storm| storm.errors_until(now_ns)).sum();
+        let is_on = self.storms.iter().any(|Storm { window, .. }| (window.from_ns..window.to_ns).contains(&now_ns));
+        (is_on || n > 0).then_some(StreamEvent::ErrorsSeen { n })
     }
 
     fn flip(&mut self, spec: StreamSpec) {

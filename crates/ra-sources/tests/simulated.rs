@@ -259,6 +259,24 @@ fn the_silent_one_never_delivers_and_a_stopped_one_no_more() {
 }
 
 #[test]
+fn every_error_of_a_slow_storm_is_told_however_often_one_asks() {
+    let storm = Fault::Storm { at_s: 0.5, for_s: 2.0, per_s: 10.0 };
+    let (mut device, handle) = SimulatedDevice::new(config(vec![storm])).unwrap();
+    let (mut n_errors, mut n_asked) = (0, 0);
+    for ms in (0..4000).step_by(3) {
+        handle.deliver_until(ORIGIN_NS + ms * 1_000_000);
+        // As many events as anybody asks for, while it goes on.
+        for _ in 0..3 {
+            let Some(StreamEvent::ErrorsSeen { n }) = device.poll_event() else { break };
+            n_errors += n;
+            n_asked += 1;
+        }
+    }
+    assert_eq!(n_errors, 20);
+    assert!((1990..2010).contains(&n_asked), "{n_asked}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
     let noisy = |seed| {
         let mut config = config(vec![Fault::Stall { at_s: 0.5, for_s: 0.1 }]);

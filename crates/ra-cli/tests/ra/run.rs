@@ -1,7 +1,11 @@
 //! `ra run`: what it records, its account, and its ends.
 
 use std::io::Read;
+#[cfg(target_os = "linux")]
+use std::io::Write;
 use std::process::Stdio;
+#[cfg(target_os = "linux")]
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -171,6 +175,33 @@ fn send(child: &std::process::Child, signals: &[&str]) {
 }
 
 #[cfg(unix)]
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_pipe_behind_stderr_holds_up_neither_the_run_nor_its_end() {
+    let place = Place::new();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // As much as a pipe holds: nothing that is logged finds room, and nobody reads.
+    writer.write_all(&[b'x'; 65_536]).unwrap();
+    let mut command = place.command("run --for 1s -vvv --summary sum.json");
+    let mut child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if begun.elapsed() > Duration::from_secs(60) => {
+                child.kill().unwrap();
+                panic!("it hangs");
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    drop(reader);
+    assert_eq!(status.code(), Some(0));
+    let summary = summary(&place, "sum.json");
+    assert!(summary["engine"]["blocks"].as_u64().unwrap() >= 375);
+    balanced_rows(&summary);
+}
+
 #[test]
 fn a_signal_ends_a_run_cleanly() {
     for signal in ["TERM", "INT"] {

@@ -10,6 +10,9 @@ use std::{
 
 use super::{PATIENCE, signal};
 
+/// For a server to end by itself.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
 /// A server that runs until this is dropped.
 pub struct JackServer {
     server: Child,
@@ -126,7 +129,16 @@ pub(super) fn name_for(folder: &Path) -> String {
 }
 
 impl Drop for JackServer {
+    /// Ends it as a person would: one that is killed stays in the machine's list of JACK servers, which has room for eight.
     fn drop(&mut self) {
+        if matches!(self.server.try_wait(), Ok(None)) {
+            signal::send("TERM", self.server.id());
+            signal::send("CONT", self.server.id());
+            let deadline = Instant::now() + END_LIMIT;
+            while matches!(self.server.try_wait(), Ok(None)) && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
         self.kill();
     }
 }

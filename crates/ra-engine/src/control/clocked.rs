@@ -3,60 +3,18 @@
 use ra_core::{ClockedSource, GapReason, Granted, SourceError, SourceState, StreamSpec};
 use ra_queue::{InputConfig, input_ring};
 
-use super::sources::{Kind, Life, SourceEntry};
+use super::sources::{Kind, Life};
 use super::{Control, Request};
 use crate::rt::command::{MixerCommand, SourceId};
-use crate::{Latency, OnRateMismatch};
-
-/// A clock further away than this is worth a warning, in ppm: no crystal is.
-const WARN_PPM: f64 = 1000.0;
-/// A rate further away than this is another rate, in ppm.
-const MISMATCH_PPM: f64 = 10_000.0;
-
-impl SourceEntry {
-    /// Says where a fixed latency can't hold what the source needs by its periods and filters, which is `least_ns`.
-    pub(super) fn judge_latency(&mut self, latency: Latency, least_ns: f64) {
-        let Latency::Ms(ms) = latency else { return };
-        if least_ns <= ms * 1e6 {
-            return;
-        }
-        let offset = match self.config.latency_offset_ms {
-            0.0 => String::new(),
-            offset_ms => format!(" with its offset of {offset_ms} ms"),
-        };
-        let needed_ms = least_ns / 1e6;
-        let reason =
-            format!("needs a latency of {needed_ms:.1} ms{offset}, and has {ms} ms: some or all of it comes too late");
-        log::warn!("source {}: {reason}", self.config.name);
-        self.reason = Some(reason.clone());
-        self.latency_reason = Some(reason);
-    }
-
-    /// Says what is odd about the source's clock, once. Returns whether it may stay.
-    pub(super) fn judge_clock(&mut self) -> bool {
-        let Some(ppm) = self.counters.drift_ppm.get().filter(|ppm| ppm.abs() > WARN_PPM) else { return true };
-        let is_mismatch = ppm.abs() > MISMATCH_PPM;
-        let rate_hz = f64::from(self.spec.sample_rate.hz());
-        let found_hz = rate_hz * (1.0 + ppm * 1e-6);
-        let reason = match is_mismatch {
-            true => format!("claims {rate_hz:.0} Hz and delivers {found_hz:.0} Hz ({ppm:+.0} ppm)"),
-            false => format!("its clock is {ppm:+.0} ppm off"),
-        };
-        if !std::mem::replace(&mut self.has_warned, true) {
-            log::warn!("source {}: {reason}", self.config.name);
-        }
-        self.reason = Some(reason);
-        !is_mismatch || self.config.on_rate_mismatch == OnRateMismatch::Follow
-    }
-}
 
 impl Control {
     /// Takes a source that is not what it claims out of the mix.
     pub(super) fn refuse_source(&mut self, id: SourceId) {
         self.tell(MixerCommand::RemoveSource(id, self.config.ramp_frames()));
         if let Some(entry) = self.source_mut(id) {
-            log::error!("source {}: refused: {}", entry.config.name, entry.reason.as_deref().unwrap_or_default());
+            entry.reason = entry.clock_reason.take();
             entry.life = Life::Failed;
+            log::error!("source {}: refused: {}", entry.config.name, entry.reason.as_deref().unwrap_or_default());
         }
         self.send_all_gains();
     }
@@ -94,12 +52,16 @@ impl Control {
                 self.stop_clocked(id);
                 self.fail_source(id, cause);
             }
-            (Life::Opening, Err(cause)) => self.wait_for_device(id, cause.to_string()),
-            (Life::Present, _) if stopping => self.stop_clocked(id),
-            (Life::Present, Ok(_)) if is_late => {
-                self.attempt_failed(id, "it was opened too late".to_owned());
-                self.reopen_source(id);
+            (Life::Opening, Err(cause)) => {
+                self.wait_for_device(id, cause.to_string());
+                if stopping {
+                    self.stop_clocked(id);
+                }
             }
+            (Life::Present, _) if stopping => self.stop_clocked(id),
+            // What comes too late was counted when it was given up.
+            (Life::Present, Ok(_)) if is_late => self.reopen_source(id),
+            (Life::Present, Err(cause)) if is_late => self.wait_for_next_attempt(id, cause.to_string()),
             (Life::Present, Ok(granted)) => self.go_on(id, &granted),
             (Life::Present, Err(cause)) => self.attempt_failed(id, cause.to_string()),
         }
@@ -152,11 +114,12 @@ impl Control {
             return;
         }
         let Some(entry) = self.source_mut(id) else { return };
-        log::warn!("source {}: now delivers {spec}, was opened as {}", entry.config.name, entry.spec);
+        let line = format!("source {}: now delivers {spec}, was opened as {}", entry.config.name, entry.spec);
         entry.spec = spec;
         // Told before the old ring can close.
         self.tell(MixerCommand::ExpectFollower(id, GapReason::NotCaptured));
         self.reopen_source(id);
+        log::warn!("{line}");
     }
 
     /// Lets a driver close a source's device, as far as it is open, and open it again on a new ring.
@@ -178,8 +141,32 @@ impl Control {
         entry.reader = Some(reader);
         entry.replace_monitor(monitor);
         entry.in_transit = true;
+        entry.supervision.attempt();
         let name = entry.config.name.clone();
         self.requests.push_back(Request::RestartClocked { id, name, source, input });
+    }
+
+    /// Lets a driver close a lost source's device, which is opened again later.
+    pub(super) fn close_source(&mut self, id: SourceId) {
+        let stopping = self.stopping;
+        let Some(entry) = self.source_mut(id).filter(|_| !stopping) else { return };
+        let Kind::Clocked(device) = &mut entry.kind else { return };
+        let Some(source) = device.take() else { return };
+        entry.in_transit = true;
+        let name = entry.config.name.clone();
+        self.requests.push_back(Request::CloseClocked { id, name, source });
+    }
+
+    /// A driver has come back from closing a source that was lost.
+    pub(super) fn clocked_closed(&mut self, id: SourceId, source: Box<dyn ClockedSource>) {
+        let stopping = self.stopping;
+        let Some(entry) = self.source_mut(id) else { return };
+        entry.in_transit = false;
+        entry.kind = Kind::Clocked(Some(source));
+        entry.supervision.call_returned();
+        if stopping || entry.life != Life::Present {
+            self.stop_clocked(id);
+        }
     }
 
     pub(super) fn stop_clocked_sources(&mut self) {

@@ -11,6 +11,18 @@ impl Control {
         present.any(|source| source.config.on_loss.fallback() == Some(name))
     }
 
+    /// Whether it is to be heard in the place of a soloed source, by itself or through others.
+    pub(super) fn stands_in_for_a_solo(&self, name: &str) -> bool {
+        let soloed = self.sources.iter().filter(|source| source.is_present() && source.config.solo);
+        soloed.into_iter().any(|source| {
+            let mut next = source.config.on_loss.fallback();
+            while let Some(fallback) = next.filter(|fallback| *fallback != name) {
+                next = self.source_by_name(fallback).ok().and_then(|source| source.config.on_loss.fallback());
+            }
+            next.is_some()
+        })
+    }
+
     /// Refuses a source that would stand in for itself, by itself or through others.
     pub(super) fn check_fallback(&self, name: &str, on_loss: &OnLoss) -> Result<(), CommandError> {
         let mut next = on_loss.fallback();
@@ -36,7 +48,9 @@ impl Control {
                 continue;
             }
             let fallback = entry.config.on_loss.fallback().and_then(|name| self.source_by_name(name).ok());
-            let fallback = fallback.filter(|source| source.in_mixer).map(|source| source.id);
+            // Of one that is not to be heard, nobody takes the place.
+            let fallback =
+                fallback.filter(|source| source.in_mixer && !self.is_silenced(entry)).map(|source| source.id);
             // Once it waits to stand in it always does: it must not begin to sound when the other is taken out.
             let is_standby =
                 entry.supervision.is_told_standby || (has_fallbacks && self.is_a_fallback(&entry.config.name));

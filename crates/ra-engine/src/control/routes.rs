@@ -28,15 +28,21 @@ impl Control {
         self.sources.iter().any(|source| source.is_present() && source.config.solo)
     }
 
+    /// Whether its settings keep it out of the mix: it is muted, or others are soloed, for none of which it stands in.
+    pub(super) fn is_silenced(&self, source: &SourceEntry) -> bool {
+        source.config.mute
+            || (self.any_solo() && !source.config.solo && !self.stands_in_for_a_solo(&source.config.name))
+    }
+
     /// How long a route takes to reach its gains: nothing fades in at the very start of the timeline.
     pub(super) fn entry_ramp_frames(&self) -> u32 {
         if self.timeline.is_running() { self.config.ramp_frames() } else { 0 }
     }
 
-    pub(super) fn new_route(&self, source: &SourceEntry, bus: BusId, any_solo: bool) -> Route {
+    pub(super) fn new_route(&self, source: &SourceEntry, bus: BusId) -> Route {
         let n_out = self.buses.iter().find(|entry| entry.id == bus).map_or(1, |entry| entry.spec.channels.get());
         let mut matrix = GainMatrix::new(source.spec.channels.get(), n_out);
-        matrix.set_targets(&gains_of(source, n_out, any_solo), self.entry_ramp_frames());
+        matrix.set_targets(&self.gains_of(source, n_out), self.entry_ramp_frames());
         Route { source: source.id, bus, matrix, is_unmixed: false, removing: false }
     }
 
@@ -120,7 +126,6 @@ impl Control {
     }
 
     fn reroute(&mut self, id: SourceId, was: &[String], now: &[String]) {
-        let any_solo = self.any_solo();
         for bus in was.iter().filter(|bus| !now.contains(bus)) {
             if let Ok(bus) = self.bus_by_name(bus).map(|bus| bus.id) {
                 self.tell(MixerCommand::RemoveRoute(id, bus));
@@ -132,7 +137,7 @@ impl Control {
             else {
                 continue;
             };
-            let route = self.new_route(source, bus, any_solo);
+            let route = self.new_route(source, bus);
             self.add_route(route);
         }
     }
@@ -145,7 +150,6 @@ impl Control {
     }
 
     fn send_gains(&mut self, id: SourceId) {
-        let any_solo = self.any_solo();
         let ramp_frames = self.entry_ramp_frames();
         let Some(source) = self.sources.iter().find(|source| source.id == id) else { return };
         let gains: Vec<_> = source
@@ -153,11 +157,18 @@ impl Control {
             .to
             .iter()
             .filter_map(|bus| self.bus_by_name(bus).ok())
-            .map(|bus| (bus.id, gains_of(source, bus.spec.channels.get(), any_solo).into_boxed_slice()))
+            .map(|bus| (bus.id, self.gains_of(source, bus.spec.channels.get()).into_boxed_slice()))
             .collect();
         for (bus, gains) in gains {
             self.tell(MixerCommand::SetGains { source: id, bus, gains, ramp_frames });
         }
+    }
+
+    /// The matrix that a source's settings ask for.
+    fn gains_of(&self, source: &SourceEntry, n_out: usize) -> Vec<f32> {
+        let config = &source.config;
+        let gain_lin = if self.is_silenced(source) { 0.0 } else { db_to_lin(config.gain_db) };
+        routing_gains(source.spec.channels.get(), n_out, gain_lin, config.pan, config.mono_law)
     }
 }
 
@@ -183,12 +194,4 @@ fn check_value(key: &'static str, value: f32, range: std::ops::RangeInclusive<f3
     }
     let expected = format!("{} to {}", range.start(), range.end());
     Err(CommandError::Value { key, actual: value.to_string(), expected })
-}
-
-/// The matrix that a source's settings ask for.
-fn gains_of(source: &SourceEntry, n_out: usize, any_solo: bool) -> Vec<f32> {
-    let config = &source.config;
-    let silent = config.mute || (any_solo && !config.solo);
-    let gain_lin = if silent { 0.0 } else { db_to_lin(config.gain_db) };
-    routing_gains(source.spec.channels.get(), n_out, gain_lin, config.pan, config.mono_law)
 }

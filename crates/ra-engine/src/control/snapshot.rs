@@ -89,6 +89,7 @@ impl Control {
             suspended_ms: self.clock_watch.suspended_ns as f64 / 1e6,
             clock_steps: self.clock_watch.steps,
             clock_stepped_ms: self.clock_watch.stepped_ns as f64 / 1e6,
+            lost_events: self.counters.lost_events.get(),
             failure: self.failure.clone(),
         };
         Stats { engine, sources, buses, sinks }

@@ -49,6 +49,8 @@ pub(super) struct SourceEntry {
     pub(super) supervision: Supervision,
     /// Its clock is far off, and that has been said.
     pub(super) has_warned: bool,
+    /// What is odd about its clock now.
+    pub(super) clock_reason: Option<String>,
     /// What is wrong with the latency that it has.
     pub(super) latency_reason: Option<String>,
     /// Routes that the mixer has, those that are fading out included.
@@ -137,29 +139,26 @@ impl SourceEntry {
             Life::Removed => SourceState::Removed,
             Life::Failed => SourceState::Failed,
             Life::Opening => SourceState::Opening,
-            Life::Present if self.counters.is_covered() => SourceState::Fallback,
+            // Whoever is heard in its place: it can't come back.
             Life::Present if failed => SourceState::Failed,
+            Life::Present if self.counters.is_covered() => SourceState::Fallback,
             Life::Present => self.own_state(),
         }
     }
 
     /// What it is by itself, whoever is heard in its place.
-    fn own_state(&self) -> SourceState {
+    pub(super) fn own_state(&self) -> SourceState {
         let seen = self.counters.state();
         match self.kind {
             // Whatever is said of its device: it has come to its end.
-            Kind::Clocked(_) if seen != SourceState::Ended => self.supervision.state().unwrap_or(seen),
+            Kind::Clocked(_) if seen != SourceState::Ended => match self.supervision.state() {
+                Some(state) => state,
+                // It delivers, and waits for its place.
+                None if self.counters.held_until_ns.get().is_some() => SourceState::Opening,
+                None => seen,
+            },
             _ => seen,
         }
-    }
-
-    pub(super) fn reason(&self) -> Option<String> {
-        let failure = match &self.kind {
-            Kind::Pulled(shared) => shared.failure.lock().clone(),
-            Kind::Clocked(_) => None,
-        };
-        let supervised = if self.life == Life::Failed { None } else { self.supervision.reason() };
-        failure.or(supervised).or_else(|| self.reason.clone())
     }
 
     pub(super) fn answer(&mut self, answer: Result<(), CommandError>) {
@@ -249,6 +248,7 @@ impl Control {
             state_at_stop: None,
             supervision: Supervision::new(self.mixed_ms()),
             has_warned: false,
+            clock_reason: None,
             latency_reason: None,
             n_routes: 0,
             in_transit: matches!(request, Request::StartClocked { .. }),
@@ -342,8 +342,11 @@ impl Control {
     }
 
     /// The mixer has faded a removed source out and given its strip back.
-    pub(super) fn source_retired(&mut self, strip: Box<SourceStrip>) {
+    pub(super) fn source_retired(&mut self, mut strip: Box<SourceStrip>) {
         let id = strip.id;
+        if let Some(gap) = strip.gaps.take() {
+            self.source_gap(id, gap);
+        }
         // Of a source that was refused: it has faded out now.
         if let Some(bus) = self.buses.iter().find(|bus| bus.only == Some(id) && !bus.leaving).map(|bus| bus.id) {
             self.release_bus(bus);

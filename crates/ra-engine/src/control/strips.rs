@@ -12,11 +12,13 @@ use crate::CommandError;
 use crate::rt::clocked::{ClockFollower, FollowerParts};
 use crate::rt::command::{MixerCommand, SourceId};
 use crate::rt::follower::{Feed, Follower};
+use crate::rt::gap_teller::GapTeller;
+use crate::rt::gate::Gate;
 use crate::rt::hole::HoleFader;
 use crate::rt::hole_report::HoleReport;
 use crate::rt::insert_chain::InsertChain;
 use crate::rt::source_ring::SourceRing;
-use crate::rt::stand_in::{Gate, StandIn};
+use crate::rt::stand_in::StandIn;
 use crate::rt::strip::SourceStrip;
 
 /// How long a fallback source and the one that it stands in for take to change places, in milliseconds.
@@ -54,11 +56,10 @@ impl Control {
     }
 
     fn build_strip(&mut self, id: SourceId, period_frames: Option<u32>) -> Result<Option<SourceStrip>, CommandError> {
-        let any_solo = self.any_solo();
         let routes: Vec<_> = match self.sources.iter().find(|source| source.id == id) {
             Some(entry) if entry.life == Life::Opening => {
                 let buses = entry.config.to.iter().filter_map(|bus| self.bus_by_name(bus).ok().map(|bus| bus.id));
-                buses.map(|bus| Box::new(self.new_route(entry, bus, any_solo))).collect()
+                buses.map(|bus| Box::new(self.new_route(entry, bus))).collect()
             }
             _ => return Ok(None),
         };
@@ -71,12 +72,13 @@ impl Control {
         let Some(entry) = self.source_mut(id) else { return Ok(None) };
         let channels = entry.spec.channels;
         let takeover_frames = engine_rate.frames_in_ms_ceil(TAKEOVER_MS) as u32;
-        let gate = Gate::new(channels.get(), block_frames, takeover_frames);
+        let most_path_frames = engine_rate.frames_in_ms_ceil(MAX_COMPENSATION_MS);
+        let gate = Gate::new(channels.get(), block_frames, takeover_frames, most_path_frames);
         let mut strip = SourceStrip {
             id,
             follower,
             block: vec![0.0; channels.get() * block_frames].into_boxed_slice(),
-            chain: InsertChain::new(channels.get(), engine_rate.frames_in_ms_ceil(MAX_COMPENSATION_MS), ramp_frames),
+            chain: InsertChain::new(channels.get(), most_path_frames, ramp_frames),
             meter: LevelMeter::new(channels.get()),
             levels: Arc::clone(&entry.levels),
             routes,
@@ -84,6 +86,8 @@ impl Control {
             ended: false,
             away: None,
             silent_from: FramePosition(0),
+            gaps: GapTeller::new(Arc::clone(&entry.counters)),
+            is_new: true,
             finished_blocks: 0,
             quiet_blocks: 0,
             is_absence_told: false,
@@ -148,6 +152,7 @@ fn make_follower(
         in_hz: rate.hz(),
         out_hz: engine_rate.hz(),
         channels: entry.spec.channels.get(),
+        period_frames: period_frames.unwrap_or(0),
         trim_ns,
     });
     Ok((follower, least_ns))

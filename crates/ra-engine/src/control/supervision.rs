@@ -44,6 +44,8 @@ pub(super) struct Supervision {
     pub(super) told_fallback: Option<SourceId>,
     pub(super) is_told_standby: bool,
     pub(super) log: StateLog,
+    /// What it was by itself then.
+    logged_own_state: SourceState,
     pub(super) losses: u64,
     pub(super) reconnects: u64,
     pub(super) failed_opens: u64,
@@ -60,6 +62,8 @@ struct Outage {
     /// Why it could not be opened again.
     last_failure: Option<String>,
     retry_ns: u64,
+    /// Somebody has asked for an attempt while one was going on: should that fail, the next one is due at once.
+    is_asked: bool,
 }
 
 /// What has to be done about a source.
@@ -86,6 +90,7 @@ impl Supervision {
             told_fallback: None,
             is_told_standby: false,
             log: StateLog::new(at_ms),
+            logged_own_state: SourceState::Opening,
             losses: 0,
             reconnects: 0,
             failed_opens: 0,
@@ -168,14 +173,25 @@ impl Supervision {
         let was_well = self.watch.take().is_none_or(|watch| watch.flowing_ns() >= WELL_NS);
         self.n_attempts = if was_well { 0 } else { self.n_attempts + 1 };
         self.delivery = Delivery::Awaited;
-        self.outage = Some(Outage { since_ns: now_ns, reason, last_failure: None, retry_ns: now_ns });
+        let outage = Outage { since_ns: now_ns, reason, last_failure: None, retry_ns: now_ns, is_asked: false };
+        self.outage = Some(outage);
     }
 
     /// Says when the next attempt is due, behind `n_attempts` in a row.
     fn wait(&mut self, now_ns: u64, index: u32) {
         let n_attempts = self.n_attempts;
-        if let Some(outage) = self.outage.as_mut().filter(|_| n_attempts > 0) {
+        let Some(outage) = &mut self.outage else { return };
+        if std::mem::take(&mut outage.is_asked) {
+            outage.retry_ns = now_ns;
+        } else if n_attempts > 0 {
             outage.retry_ns = now_ns + backoff::wait_ns(n_attempts, now_ns - outage.since_ns, index);
+        }
+    }
+
+    /// An attempt begins: it is what was asked for.
+    pub(super) fn attempt(&mut self) {
+        if let Some(outage) = &mut self.outage {
+            outage.is_asked = false;
         }
     }
 }
@@ -267,7 +283,10 @@ impl Control {
                 Finding::Ended => self.stop_clocked(id),
                 Finding::Refused => self.refuse_source(id),
                 Finding::Due => self.reopen_source(id),
-                Finding::Hangs => self.leave_call_behind(id),
+                Finding::Hangs => {
+                    let message = format!("a call into its device has not returned for {} s", CALL_NS / 1_000_000_000);
+                    self.leave_call_behind(id, message);
+                }
             }
         }
         self.tell_who_is_heard();
@@ -278,35 +297,47 @@ impl Control {
     pub(super) fn lose_source(&mut self, id: SourceId, reason: String) {
         let now_ns = self.now_ns;
         let Some(entry) = self.source_mut(id) else { return };
-        let shown = reason.clone();
-        entry.reason.clone_from(&entry.latency_reason);
+        let line = format!("source {}: lost: {reason}", entry.config.name);
+        entry.clock_reason = None;
         entry.supervision.lose(reason, now_ns);
         entry.supervision.wait(now_ns, id.0);
-        // Of one that comes and goes all the time, only the first time is worth a line; all are counted.
-        let level = if entry.supervision.n_attempts == 0 { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "source {}: lost: {shown}", entry.config.name);
+        let is_first = entry.supervision.n_attempts == 0;
         self.tell(MixerCommand::ExpectFollower(id, GapReason::DeviceLost));
-        if self.source_mut(id).is_some_and(|entry| entry.supervision.n_attempts == 0) {
+        if is_first {
             self.reopen_source(id);
+        } else {
+            // Not left open until then: a device that storms would keep a core busy.
+            self.close_source(id);
         }
+        // Of one that comes and goes all the time, only the first time is worth a line; all are counted.
+        let level = if is_first { log::Level::Warn } else { log::Level::Debug };
+        log::log!(level, "{line}");
     }
 
     /// A source could not be opened again: later, it is tried once more.
     pub(super) fn attempt_failed(&mut self, id: SourceId, message: String) {
+        if let Some(entry) = self.source_mut(id) {
+            entry.supervision.failed_opens += 1;
+            entry.supervision.n_attempts += 1;
+        }
+        self.wait_for_next_attempt(id, message);
+    }
+
+    /// A source is not open, for that reason: later, it is tried once more.
+    pub(super) fn wait_for_next_attempt(&mut self, id: SourceId, message: String) {
         let now_ns = self.now_ns;
         let Some(entry) = self.source_mut(id) else { return };
         entry.reader = None;
         let supervision = &mut entry.supervision;
-        supervision.failed_opens += 1;
-        supervision.n_attempts += 1;
         match &mut supervision.outage {
             Some(outage) => outage.last_failure = Some(message),
             None => {
                 // Of a flip of its rate, or of the very first attempt.
                 supervision.lose(message, now_ns);
                 supervision.n_attempts = 1;
-                log::warn!("source {}: lost: {}", entry.config.name, supervision.reason().unwrap_or_default());
+                let line = format!("source {}: lost: {}", entry.config.name, supervision.reason().unwrap_or_default());
                 self.tell(MixerCommand::ExpectFollower(id, GapReason::DeviceLost));
+                log::warn!("{line}");
             }
         }
         if let Some(entry) = self.source_mut(id) {
@@ -315,11 +346,10 @@ impl Control {
     }
 
     /// A call into a device does not return: nobody waits for it any more. What it leaves when it does is closed.
-    fn leave_call_behind(&mut self, id: SourceId) {
+    fn leave_call_behind(&mut self, id: SourceId, message: String) {
         let Some(entry) = self.source_mut(id) else { return };
         entry.supervision.is_abandoned = true;
         entry.supervision.hung_calls += 1;
-        let message = format!("a call into its device has not returned for {} s", CALL_NS / 1_000_000_000);
         log::error!("source {}: {message}", entry.config.name);
         match entry.life {
             Life::Opening if entry.config.required => {
@@ -332,12 +362,20 @@ impl Control {
         }
     }
 
+    /// Nobody can wait for the call that opens a source: it goes into the mix without its device.
+    pub(crate) fn do_not_wait_for(&mut self, id: SourceId) {
+        if self.source_mut(id).is_some_and(|entry| entry.life == Life::Opening && entry.in_transit) {
+            self.leave_call_behind(id, "the call that opens its device has not returned yet".to_owned());
+        }
+    }
+
     /// Tries a lost source now, whenever its next attempt would be.
     pub(super) fn retry_source(&mut self, name: &str) -> Result<(), CommandError> {
         let now_ns = self.now_ns;
         let entry = self.source_by_name_mut(name)?;
         if let Some(outage) = &mut entry.supervision.outage {
             outage.retry_ns = now_ns;
+            outage.is_asked = entry.in_transit;
         }
         Ok(())
     }
@@ -350,11 +388,19 @@ impl Control {
     fn log_states(&mut self) {
         let at_ms = self.mixed_ms();
         for entry in &mut self.sources {
-            let state = entry.state();
+            let (state, own_state) = (entry.state(), entry.own_state());
             if entry.supervision.log.state() != state {
                 let reason = entry.reason();
                 entry.supervision.log.push(state, at_ms, reason);
+            } else if state != own_state
+                && entry.supervision.logged_own_state != own_state
+                && matches!(own_state, SourceState::Stalled | SourceState::Lost)
+            {
+                // Its fallback is heard all the same, now for another reason.
+                let reason = entry.reason();
+                entry.supervision.log.explain(reason);
             }
+            entry.supervision.logged_own_state = own_state;
         }
     }
 }

@@ -8,7 +8,9 @@ use ra_core::{FramePosition, GapReason, Ppm, SourceState};
 use ra_dsp::{ClockEstimator, Observation, RateSteering, SteeredResampler};
 
 use super::block_time::BlockTime;
+use super::hold::Hold;
 use super::hole_report::HoleReport;
+use super::mix_position::MixPosition;
 use super::source_ring::{Report, SourceRing};
 
 /// How long silence runs through the resampler before it is let go of, beyond its own reach, in milliseconds: the fade at
@@ -23,6 +25,8 @@ pub(crate) struct FollowerParts {
     pub(crate) in_hz: u32,
     pub(crate) out_hz: u32,
     pub(crate) channels: usize,
+    /// Of the period that was granted, in frames of the source; 0: not known.
+    pub(crate) period_frames: u32,
     /// How much later than the engine's latency says this source is to sound, in nanoseconds.
     pub(crate) trim_ns: f64,
 }
@@ -64,6 +68,8 @@ pub(crate) struct ClockFollower {
     slack_ns: Option<f64>,
     /// The least that was left since the delivery before it.
     spare_ns: f64,
+    /// Whether it begins at all.
+    hold: Hold,
 }
 
 /// Where the reading stands.
@@ -115,6 +121,7 @@ impl ClockFollower {
             begins_with_the_mix: false,
             slack_ns: None,
             spare_ns: f64::INFINITY,
+            hold: Hold::new(f64::from(parts.period_frames) / f64::from(parts.in_hz) * 1e9),
         }
     }
 
@@ -126,6 +133,7 @@ impl ClockFollower {
     /// Sees what has arrived.
     pub(crate) fn poll(&mut self, ring: &mut SourceRing) {
         let Self { estimator, phase, segment_start, newest_end, end_position, closing_frames, hole_reason, .. } = self;
+        let (hold, in_hz) = (&mut self.hold, self.in_hz);
         let (mut has_come, mut is_torn) = (false, false);
         let mut segment_begins = |at: i64| {
             is_torn = true;
@@ -143,6 +151,7 @@ impl ClockFollower {
             }
             has_come = true;
             *newest_end = (stamp.position.0 + stamp.n_frames) as i64;
+            hold.see_period_ns(stamp.n_frames as f64 / in_hz * 1e9);
             if let Observation::Jumped { from_position, .. } =
                 estimator.observe(stamp.position, stamp.n_frames, stamp.capture_ns)
             {
@@ -198,12 +207,15 @@ impl ClockFollower {
         self.end_position += n_frames as i64;
         match self.phase {
             Phase::Leaving { silent_until, .. } if self.end_position >= silent_until => self.phase = Phase::Waiting,
-            Phase::Reading => {
-                let spare_frames = (self.newest_end - self.end_position) as f64;
-                self.spare_ns = self.spare_ns.min(spare_frames / self.in_hz * 1e9);
-            }
+            Phase::Reading => self.spare(self.end_position),
             Phase::Leaving { .. } | Phase::Waiting => {}
         }
+    }
+
+    /// Notes by how much what a block reads up to `end_position` was there before it had to.
+    fn spare(&mut self, end_position: i64) {
+        let spare_frames = (self.newest_end - end_position) as f64;
+        self.spare_ns = self.spare_ns.min(spare_frames / self.in_hz * 1e9);
     }
 
     fn block_ns(&self) -> f64 {
@@ -223,6 +235,9 @@ impl ClockFollower {
         if ring.reader.is_finished() || last.frame + reach_frames < self.segment_start {
             return false;
         }
+        if self.is_held(ring, time, first.frame - reach_frames, last.frame + reach_frames) {
+            return false;
+        }
         let rate_factor = self.estimator.rate_factor();
         self.capture_rate = time.capture_rate_end;
         self.resampler.restart(first.fraction, rate_factor * self.capture_rate);
@@ -236,6 +251,34 @@ impl ClockFollower {
             ring.fader.after_silence(reach_frames as u32);
         }
         true
+    }
+
+    /// Whether it still waits for a longer latency, with what this block would read from `from` to `to`. That is dropped then;
+    /// how late it was counts as if it had been heard.
+    fn is_held(&mut self, ring: &mut SourceRing, time: &BlockTime, from: i64, to: i64) -> bool {
+        if self.hold.until_ns().is_none() {
+            return false;
+        }
+        self.spare(to);
+        if !self.hold.look(time.latency_ns, self.newest_end >= to, time.duration_ns) {
+            ring.counters.held_until_ns.set(None);
+            return false;
+        }
+        self.dropped_until = self.dropped_until.max(from);
+        // Two rounds for every gap in the ring; what is left of many gaps is for the next block.
+        for _ in 0..16 {
+            let Ok(late @ 1..) = usize::try_from(from - ring.reader.position().0 as i64) else { break };
+            if ring.reader.discard(late) == 0 && ring.reader.take_gap().is_none() {
+                break;
+            }
+        }
+        true
+    }
+
+    /// It is not to begin before the latency is so long, in nanoseconds, or its deliveries prove that they need less; 0: it may.
+    pub(crate) fn hold(&mut self, ring: &SourceRing, until_ns: f64) {
+        self.hold.set_until_ns(until_ns);
+        ring.counters.held_until_ns.set(self.hold.until_ns());
     }
 
     /// The rate at this block's end that brings the reading to where it should be.
@@ -380,33 +423,14 @@ impl ClockFollower {
         self.slack_ns
     }
 
-    /// Whether its sound runs into the mix now.
-    pub(crate) fn is_reading(&self) -> bool {
-        self.phase == Phase::Reading
+    /// Whether its sound runs into the mix now, or what is left of it.
+    pub(crate) fn is_underway(&self) -> bool {
+        self.phase != Phase::Waiting
     }
 
     /// What is still on its way when the ring is empty, in the engine's frames: the resampler's reach on both sides, and the
     /// fade at the end of the sound.
     pub(crate) fn tail_frames(&self) -> usize {
         (self.closing_frames as f64 / self.nominal_step).ceil() as usize + 1
-    }
-}
-
-/// Where input frames stand in the mix, in frames of the mix, reckoned along one block's own rate.
-struct MixPosition {
-    block: f64,
-    /// What sounds at the block's first frame.
-    frame: i64,
-    fraction: f64,
-    step: f64,
-}
-
-impl MixPosition {
-    fn of(&self, frame: i64) -> f64 {
-        self.block + ((frame - self.frame) as f64 - self.fraction) / self.step
-    }
-
-    fn frame_of(&self, frame: i64) -> FramePosition {
-        FramePosition(self.of(frame).max(0.0).round() as u64)
     }
 }

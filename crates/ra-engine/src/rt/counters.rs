@@ -57,7 +57,8 @@ pub(crate) struct EngineCounters {
     pub(crate) late_gaps: Counter,
     /// Position of the next block.
     pub(crate) position: Counter,
-    /// Events that found their ring full: the control side was away for very long. The counters are right all the same.
+    /// Gaps that nobody will learn of, and boxes that found no way back: the control side was away for very long. The counters
+    /// are right all the same.
     pub(crate) lost_events: Counter,
     /// From capture to the buses, effects included, in nanoseconds.
     pub(crate) latency_ns: Counter,
@@ -101,6 +102,8 @@ pub(crate) struct SourceCounters {
     pub(crate) drift_ppm: Gauge,
     /// Standard deviation of its stamps.
     pub(crate) jitter_us: Gauge,
+    /// The latency that it waits for before it is heard.
+    pub(crate) held_until_ns: Gauge,
     state: AtomicU8,
     /// Another source is heard in its place.
     is_covered: AtomicBool,

@@ -60,6 +60,14 @@ impl Follower {
         }
     }
 
+    /// A clocked source is not to begin before the latency is so long, in nanoseconds, or its deliveries prove that they need
+    /// less. 0: it may.
+    pub(crate) fn hold(&mut self, until_ns: f64) {
+        if let Feed::Clocked(follower) = &mut self.feed {
+            follower.hold(&self.ring, until_ns);
+        }
+    }
+
     /// The timeline has jumped: a clocked source goes on with what is due then.
     pub(crate) fn restart(&mut self) {
         if let Feed::Clocked(follower) = &mut self.feed {

@@ -37,7 +37,6 @@ impl HoleReport {
         let n_frames = (to.max(0.0).round() as u64).saturating_sub(at);
         self.open_end = Some(at + n_frames);
         if n_frames > 0 {
-            counters.inserted_frames.add(n_frames);
             report(Gap { at_frame: FramePosition(at), n_frames, reason });
         }
     }

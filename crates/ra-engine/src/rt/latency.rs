@@ -84,18 +84,20 @@ impl LatencyControl {
         Self { is_auto: true, most_ns, ..Self::fixed(0.0) }
     }
 
-    /// A source needs at least so much, by the sizes of its periods and filters.
+    /// A source needs at least so much, by the sizes of its periods and filters. Returns the latency that it had better wait
+    /// for: less would tear its sound to pieces.
     ///
     /// `nobody_listens`: no clocked source sounds, so that the latency may jump.
-    pub(crate) fn need(&mut self, least_ns: f64, nobody_listens: bool) {
+    pub(crate) fn need(&mut self, least_ns: f64, nobody_listens: bool) -> f64 {
         if !self.is_auto {
-            return;
+            return 0.0;
         }
         self.target_ns = self.target_ns.max(least_ns + GUARD_NS).min(self.most_ns);
         if nobody_listens {
             self.now_ns = self.target_ns;
             self.rate = 0.0;
         }
+        least_ns.min(self.most_ns - GUARD_NS)
     }
 
     /// The latency at the next block's start.

@@ -12,9 +12,11 @@ use super::command::{
     BusId, COMMANDS_PER_STEP, MAX_BUSES, MAX_SOURCES, MixerCommand, MixerEvent, Retired, SourceId, StripId,
 };
 use super::counters::EngineCounters;
+use super::gap_teller::GapFrame;
 use super::latency::LatencyControl;
+use super::outbox::Outbox;
 use super::stand_in::change_places;
-use super::strip::SourceStrip;
+use super::strip::{Mixed, SourceStrip};
 
 /// Blocks that a mixer that woke late handles before it looks at the time again.
 pub(crate) const CATCH_UP_BLOCKS: u32 = 8;
@@ -51,31 +53,9 @@ pub(crate) struct Mixer {
     buses: Vec<Option<Box<BusStrip>>>,
     seq: u64,
     position: FramePosition,
+    /// Where the last block ends, once that is known.
+    end: FramePosition,
     cadence: Cadence,
-}
-
-/// What leaves the mixer.
-struct Outbox {
-    retired: Producer<Retired>,
-    events: Producer<MixerEvent>,
-    counters: Arc<EngineCounters>,
-}
-
-impl Outbox {
-    fn retire(&mut self, retired: Retired) {
-        // The control side never lets more boxes out than this ring holds, so there is room. If there were not, freeing
-        // the box here would be worse than leaking it.
-        if let Err(rtrb::PushError::Full(retired)) = self.retired.push(retired) {
-            std::mem::forget(retired);
-            self.counters.lost_events.add(1);
-        }
-    }
-
-    fn report(&mut self, event: MixerEvent) {
-        if self.events.push(event).is_err() {
-            self.counters.lost_events.add(1);
-        }
-    }
 }
 
 impl Mixer {
@@ -90,6 +70,7 @@ impl Mixer {
             buses: Vec::with_capacity(MAX_BUSES),
             seq: 0,
             position: FramePosition(0),
+            end: FramePosition(u64::MAX),
             cadence,
         }
     }
@@ -162,23 +143,26 @@ impl Mixer {
     pub(crate) fn step(&mut self) {
         self.take_commands();
         change_places(&mut self.sources, self.shape.block_frames, self.seq == 0);
-        let insert_ns = self.align_paths();
+        let path_frames = self.align_paths();
         let time = self.next_time();
-        let latency_ns = time.latency_ns as u64 + insert_ns;
+        let latency_ns = time.latency_ns as u64 + self.shape.sample_rate.ns_of_frames(path_frames);
+        let gap_frame = GapFrame { path_frames, end: self.end };
         let stamp =
             BlockStamp { seq: self.seq, position: self.position, capture_ns: time.start.ns.saturating_sub(latency_ns) };
         let Mixer { sources, buses, outbox, shape, cadence, .. } = self;
         let mut least_slack_ns = f64::INFINITY;
+        let mut has_new = false;
         for source in sources.iter_mut() {
             let id = source.id;
-            let ended = source.mix(&time, buses, &mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
-            if ended {
-                outbox.report(MixerEvent::SourceEnded(id));
-            }
+            let mut tell = |gap| outbox.report(MixerEvent::SourceGap(id, gap));
+            let Mixed { ended_now, lost_gaps } = source.mix(&time, buses, gap_frame, &mut tell);
+            let is_unheard = ended_now && !outbox.report(MixerEvent::SourceEnded(id));
+            outbox.counters.lost_events.add(lost_gaps + u64::from(is_unheard));
             if let Some(slack_ns) = source.slack_ns() {
                 least_slack_ns = least_slack_ns.min(slack_ns);
             }
             source.sweep(&mut |retired| outbox.retire(retired));
+            has_new |= source.is_new;
         }
         shape.latency.observe(least_slack_ns, time.duration_ns);
         outbox.counters.latency_ns.set(latency_ns);
@@ -189,6 +173,9 @@ impl Mixer {
         }
         if let Some(at) = sources.iter().position(|source| source.removing && source.is_silent()) {
             outbox.retire(Retired::Source(sources.remove(at)));
+        }
+        if has_new {
+            self.meet_needs();
         }
         self.seq = self.seq.wrapping_add(1);
         self.position += self.shape.block_frames as u64;
@@ -220,8 +207,34 @@ impl Mixer {
     pub(crate) fn flush_tails(&mut self) {
         let source_frames = self.sources.iter().map(|source| source.tail_frames()).max().unwrap_or(0);
         let bus_frames = self.buses.iter().flatten().map(|bus| bus.chain.path_frames()).max().unwrap_or(0);
-        for _ in 0..(source_frames + bus_frames).div_ceil(self.shape.block_frames) {
+        let n_blocks = (source_frames + bus_frames).div_ceil(self.shape.block_frames);
+        self.end = self.position + (n_blocks * self.shape.block_frames) as u64;
+        for _ in 0..n_blocks {
             self.step();
+        }
+    }
+
+    /// Tells the gaps for which there was no room when they came.
+    pub(crate) fn tell_gaps(&mut self) {
+        let Mixer { sources, outbox, .. } = self;
+        for source in sources {
+            let id = source.id;
+            source.gaps.tell(&mut |gap| outbox.report(MixerEvent::SourceGap(id, gap)));
+        }
+    }
+
+    /// Sees to the latency for the followers that have come since the last block: it jumps where nobody hears that, and else
+    /// they wait for it.
+    fn meet_needs(&mut self) {
+        for at in 0..self.sources.len() {
+            if !std::mem::take(&mut self.sources[at].is_new) {
+                continue;
+            }
+            let nobody_listens = self.sources.iter().all(|source| !source.is_followed());
+            let latency = &mut self.shape.latency;
+            let follower = &mut self.sources[at].follower;
+            let until_ns = latency.need(follower.least_latency_ns, nobody_listens);
+            follower.hold(if latency.now_ns() < until_ns { until_ns } else { 0.0 });
         }
     }
 
@@ -231,7 +244,7 @@ impl Mixer {
         self.sources.iter().all(|source| is_mixed(source))
     }
 
-    /// Makes all paths equally late, whatever their effects delay; returns what that adds, in nanoseconds.
+    /// Makes all paths equally late, whatever their effects delay; returns by how many frames.
     fn align_paths(&mut self) -> u64 {
         let source_frames = self.sources.iter().map(|source| source.chain.latency_frames()).max().unwrap_or(0);
         let bus_frames = self.buses.iter().flatten().map(|bus| bus.chain.latency_frames()).max().unwrap_or(0);
@@ -241,7 +254,7 @@ impl Mixer {
         for bus in self.buses.iter_mut().flatten() {
             bus.chain.be_as_late_as(bus_frames);
         }
-        self.shape.sample_rate.ns_of_frames((source_frames + bus_frames) as u64)
+        (source_frames + bus_frames) as u64
     }
 
     fn take_commands(&mut self) {
@@ -297,9 +310,8 @@ impl Mixer {
                     if self.seq == 0 {
                         source.follower.begin_with_the_mix();
                     }
-                    let nobody_listens = self.sources.iter().all(|source| !source.is_followed());
-                    self.shape.latency.need(source.follower.least_latency_ns, nobody_listens);
                     self.sources.push(source);
+                    self.meet_needs();
                 } else {
                     self.outbox.retire(Retired::Source(source));
                 }
@@ -338,12 +350,10 @@ impl Mixer {
                 }
             }
             MixerCommand::ReplaceFollower(id, follower) => {
-                let least_ns = follower.least_latency_ns;
                 let refused = match self.source_mut(id) {
                     Some(source) => source.next.replace(follower),
                     None => Some(follower),
                 };
-                self.shape.latency.need(least_ns, false);
                 if let Some(follower) = refused {
                     self.outbox.retire(Retired::Follower(follower));
                 }

@@ -2,67 +2,8 @@
 //! last block, so that places are changed at a block's edge.
 
 use super::command::SourceId;
+use super::gate::Gate;
 use super::strip::SourceStrip;
-
-/// Lets a source's sound through to the mix, or not; in between, a short ramp.
-pub(crate) struct Gate {
-    channels: usize,
-    ramp_frames: u32,
-    /// How far it is open: `ramp_frames` where wholly.
-    open_frames: u32,
-    is_opening: bool,
-    scaled: Box<[f32]>,
-}
-
-impl Gate {
-    /// A gate that is open.
-    // rt-lint: control-side
-    pub(crate) fn new(channels: usize, block_frames: usize, ramp_frames: u32) -> Self {
-        let ramp_frames = ramp_frames.max(1);
-        Self {
-            channels,
-            ramp_frames,
-            open_frames: ramp_frames,
-            is_opening: true,
-            scaled: vec![0.0; channels * block_frames].into_boxed_slice(),
-        }
-    }
-
-    /// Opens or closes, by a ramp.
-    fn set_open(&mut self, open: bool) {
-        self.is_opening = open;
-    }
-
-    /// As if every ramp were over.
-    fn settle(&mut self) {
-        self.open_frames = if self.is_opening { self.ramp_frames } else { 0 };
-    }
-
-    /// What of `block` is heard.
-    pub(crate) fn pass<'a>(&'a mut self, block: &'a [f32]) -> &'a [f32] {
-        let end_frames = if self.is_opening { self.ramp_frames } else { 0 };
-        if self.open_frames == end_frames {
-            if self.is_opening {
-                return block;
-            }
-            self.scaled.fill(0.0);
-            return &self.scaled;
-        }
-        let step = 1.0 / self.ramp_frames as f32;
-        let frames = block.chunks_exact(self.channels).zip(self.scaled.chunks_exact_mut(self.channels));
-        for (frame, scaled) in frames {
-            self.open_frames = match self.is_opening {
-                true => (self.open_frames + 1).min(self.ramp_frames),
-                false => self.open_frames.saturating_sub(1),
-            };
-            let level_lin = self.open_frames as f32 * step;
-            for (sample, scaled) in frame.iter().zip(scaled) {
-                *scaled = sample * level_lin;
-            }
-        }
-        &self.scaled
-    }
-}
 
 /// A source's part in who is heard.
 pub(crate) struct StandIn {
@@ -76,6 +17,8 @@ pub(crate) struct StandIn {
     /// How long it has, while another stands in.
     sound_frames: u64,
     is_covered: bool,
+    /// And another one sounds in its place.
+    is_replaced: bool,
     /// It is heard only while it stands in for another.
     is_standby: bool,
     is_needed: bool,
@@ -87,7 +30,7 @@ impl StandIn {
     /// Of a source for which nobody stands in. `is_standby`: it is heard only while it stands in for another.
     // rt-lint: control-side
     pub(crate) fn new(mut gate: Gate, is_standby: bool) -> Self {
-        gate.set_open(!is_standby);
+        gate.set_open(!is_standby, 0);
         gate.settle();
         Self {
             gate,
@@ -96,6 +39,7 @@ impl StandIn {
             return_frames: 0,
             sound_frames: 0,
             is_covered: false,
+            is_replaced: false,
             is_standby,
             is_needed: false,
             is_asked: false,
@@ -106,6 +50,7 @@ impl StandIn {
         self.fallback = fallback;
         self.return_frames = return_frames.into();
         self.is_covered &= fallback.is_some();
+        self.is_replaced &= fallback.is_some();
     }
 
     pub(crate) fn set_standby(&mut self, is_standby: bool) {
@@ -161,11 +106,12 @@ pub(crate) fn change_places(sources: &mut [Box<SourceStrip>], block_frames: usiz
         let can_be_covered = sources
             .iter()
             .find(|source| source.id == fallback && !source.removing)
-            .is_some_and(|source| source.follower.gave_sound() || source.stand_in.is_covered);
+            .is_some_and(|source| source.follower.gave_sound() || source.stand_in.is_replaced);
         let given = given(&sources[at]);
         let source = &mut sources[at];
         source.stand_in.judge(given, can_be_covered, block_frames as u64);
-        source.follower.ring.counters.set_covered(source.stand_in.is_covered && can_be_covered);
+        source.stand_in.is_replaced = source.stand_in.is_covered && can_be_covered;
+        source.follower.ring.counters.set_covered(source.stand_in.is_replaced);
     }
     // From those that are heard down the chains: a link a block.
     for at in 0..sources.len() {
@@ -177,7 +123,8 @@ pub(crate) fn change_places(sources: &mut [Box<SourceStrip>], block_frames: usiz
     for source in sources {
         let stand_in = &mut source.stand_in;
         stand_in.is_needed = std::mem::take(&mut stand_in.is_asked);
-        stand_in.gate.set_open((stand_in.is_needed || !stand_in.is_standby) && !stand_in.is_covered);
+        let is_heard = (stand_in.is_needed || !stand_in.is_standby) && !stand_in.is_covered;
+        stand_in.gate.set_open(is_heard, source.chain.path_frames());
         if at_once {
             stand_in.gate.settle();
         }

@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod auto_latency;
 mod clocked;
+mod fickle;
+mod gap_places;
 mod outage;
+mod retries;
+mod stand_in;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use parking_lot::Mutex;
@@ -37,6 +42,8 @@ struct ByHand {
     is_gone: Arc<AtomicBool>,
     /// What it says next, whatever it does.
     says: Arc<Mutex<Option<StreamEvent>>>,
+    /// The periods that it grants.
+    period_frames: Arc<AtomicU32>,
 }
 
 /// When frame 0 is due.
@@ -54,6 +61,7 @@ impl ByHand {
             flips_to: Arc::default(),
             is_gone: Arc::default(),
             says: Arc::default(),
+            period_frames: Arc::new(AtomicU32::new(256)),
         }
     }
 }
@@ -74,7 +82,8 @@ impl ClockedSource for ByHand {
         }
         self.has_said = false;
         *self.input.lock() = Some(input);
-        Ok(Granted { spec: self.spec, period_frames: Some(256), device: "by hand".into() })
+        let period_frames = Some(self.period_frames.load(Ordering::Relaxed));
+        Ok(Granted { spec: self.spec, period_frames, device: "by hand".into() })
     }
     fn poll_event(&mut self) -> Option<StreamEvent> {
         if let Some(event) = self.says.lock().take() {
@@ -127,7 +136,7 @@ impl Bench {
     fn new(config: EngineConfig) -> Self {
         let clock = Arc::new(VirtualClock::at_ns(1));
         let timeline = Arc::new(Timeline::new(config.sample_rate, &*clock));
-        let (control, mut mixer) = Control::new(config, timeline).unwrap();
+        let (control, mut mixer) = Control::new(config, timeline, ORIGIN_NS).unwrap();
         mixer.start_at_ns(ORIGIN_NS);
         Self { control, mixer, feeders: Vec::new(), control_ns: None }
     }
@@ -157,6 +166,10 @@ impl Bench {
                     source.stop();
                     let result = source.start(Box::new(input));
                     Completion::ClockedOpened { id, source, result }
+                }
+                Request::CloseClocked { id, mut source, .. } => {
+                    source.stop();
+                    Completion::ClockedClosed { id, source }
                 }
                 Request::StopClocked { id, mut source, .. } => {
                     source.stop();

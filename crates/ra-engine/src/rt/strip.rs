@@ -10,6 +10,7 @@ use super::bus::BusStrip;
 use super::clocked::ClockFollower;
 use super::command::{BusId, MAX_ROUTES, Retired, SourceId};
 use super::follower::{Feed, Follower};
+use super::gap_teller::{GapFrame, GapTeller, Tell};
 use super::insert_chain::InsertChain;
 use super::stand_in::StandIn;
 
@@ -40,6 +41,10 @@ pub(crate) struct SourceStrip {
     pub(crate) away: Option<GapReason>,
     /// Where its sound has ended.
     pub(crate) silent_from: FramePosition,
+    /// Where what it lacks is told.
+    pub(crate) gaps: GapTeller,
+    /// Its follower has taken over since the last block.
+    pub(crate) is_new: bool,
     /// Blocks since its ring ran out for good.
     pub(crate) finished_blocks: usize,
     /// Blocks since it gave sound last.
@@ -52,6 +57,15 @@ pub(crate) struct SourceStrip {
     pub(crate) stand_in: StandIn,
 }
 
+/// What came of a block of a source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mixed {
+    /// The source ended in it.
+    pub(crate) ended_now: bool,
+    /// Gaps that nobody will learn of.
+    pub(crate) lost_gaps: u64,
+}
+
 impl SourceStrip {
     /// Takes routes in, on the control side, into memory that holds all that may ever come.
     // rt-lint: control-side
@@ -59,14 +73,19 @@ impl SourceStrip {
         self.routes.reserve_exact(MAX_ROUTES);
     }
 
-    /// Takes one block from the source and adds it to its buses. Returns whether the source ended in this block.
+    /// Takes one block from the source and adds it to its buses.
     pub(crate) fn mix(
         &mut self,
         time: &BlockTime,
         buses: &mut [Option<Box<BusStrip>>],
-        report: &mut dyn FnMut(Gap),
-    ) -> bool {
-        let is_finished = self.follower.next_block(&mut self.block, time, report);
+        gap_frame: GapFrame,
+        tell: Tell<'_>,
+    ) -> Mixed {
+        let Self { follower, block, gaps, .. } = self;
+        let mut lost_gaps = 0;
+        let is_finished = follower.next_block(block, time, &mut |gap| {
+            lost_gaps += u64::from(!gaps.add(gap, gap_frame, tell));
+        });
         self.quiet_blocks = if self.follower.gave_sound() { 0 } else { self.quiet_blocks.saturating_add(1) };
         if is_finished {
             if self.finished_blocks == 0 {
@@ -80,8 +99,9 @@ impl SourceStrip {
             self.follower.ring.counters.set_ended();
         }
         if let Some(reason) = self.away.filter(|_| is_finished) {
-            self.tell_absence(time, reason, report);
+            lost_gaps += u64::from(!self.add_absence(time, reason, gap_frame, tell));
         }
+        self.gaps.tell(tell);
         self.chain.process(&mut self.block);
         self.meter.process(&self.block);
         let heard = self.stand_in.gate.pass(&self.block);
@@ -96,23 +116,24 @@ impl SourceStrip {
                 }
             }
         }
-        ended_now
+        Mixed { ended_now, lost_gaps }
     }
 
-    /// Tells the silence between two rings, as soon as it is mixed. Before its very first sound nothing is missing.
-    fn tell_absence(&mut self, time: &BlockTime, reason: GapReason, report: &mut dyn FnMut(Gap)) {
+    /// Takes the silence between two rings for a gap, as soon as it is mixed. Before its very first sound nothing is missing.
+    /// As [`GapTeller::add`] returns.
+    fn add_absence(&mut self, time: &BlockTime, reason: GapReason, gap_frame: GapFrame, tell: Tell<'_>) -> bool {
         let counters = &self.follower.ring.counters;
         let end = time.position + (self.block.len() / self.follower.ring.channels) as u64;
         let n_frames = end.frames_since(self.silent_from);
         if n_frames == 0 || counters.state() == SourceState::Opening {
-            return;
+            return true;
         }
         if !std::mem::replace(&mut self.is_absence_told, true) && !self.follower.is_in_a_hole() {
             counters.xruns.add(1);
         }
-        counters.inserted_frames.add(n_frames);
-        report(Gap { at_frame: self.silent_from, n_frames, reason });
+        let gap = Gap { at_frame: self.silent_from, n_frames, reason };
         self.silent_from = end;
+        self.gaps.add(gap, gap_frame, tell)
     }
 
     /// Shows the levels of the interval that ends here.
@@ -145,9 +166,15 @@ impl SourceStrip {
         self.finished_blocks > 0 || (self.away.is_some() && self.follower.ring.reader.queued_frames() == 0)
     }
 
-    /// Whether it has a clock of its own, and sounds.
+    /// Whether nothing more comes of the ring that it has: what was in the resampler has been heard.
+    fn has_run_out(&self) -> bool {
+        let block_frames = self.block.len() / self.follower.ring.channels;
+        self.is_exhausted() && self.quiet_blocks.saturating_mul(block_frames) >= self.follower.tail_frames()
+    }
+
+    /// Whether it has a clock of its own, and its sound runs into the mix, or what is left of it.
     pub(crate) fn is_followed(&self) -> bool {
-        self.follower.clocked().is_some_and(ClockFollower::is_reading)
+        self.follower.clocked().is_some_and(ClockFollower::is_underway) && !self.has_run_out()
     }
 
     /// How much sooner than it had to its newest frame was there, in the last block.
@@ -175,10 +202,8 @@ impl SourceStrip {
     /// Hands a route that has faded out to `retire`, at most one a block, and a follower that has nothing left.
     pub(crate) fn sweep(&mut self, retire: &mut dyn FnMut(Retired)) {
         self.chain.sweep(retire);
-        let block_frames = self.block.len() / self.follower.ring.channels;
         // What is still in its resampler is heard first.
-        if self.is_exhausted()
-            && self.quiet_blocks * block_frames >= self.follower.tail_frames()
+        if self.has_run_out()
             && let Some(mut next) = self.next.take()
         {
             let silent_from = if self.finished_blocks > 0 { self.silent_from } else { self.follower.sound_end };
@@ -187,6 +212,7 @@ impl SourceStrip {
             self.follower.continue_from(&mut next, silent_from, reason);
             self.finished_blocks = 0;
             self.is_absence_told = false;
+            self.is_new = true;
             retire(Retired::Follower(next));
         }
         if let Some(at) = self.routes.iter().position(|route| route.removing && route.matrix.is_silent()) {

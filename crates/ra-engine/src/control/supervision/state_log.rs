@@ -27,6 +27,13 @@ impl StateLog {
         self.changes.push_back(StateChange { state, at_ms, reason });
     }
 
+    /// The latest one has another reason now.
+    pub(super) fn explain(&mut self, reason: Option<String>) {
+        if let Some(last) = self.changes.back_mut() {
+            last.reason = reason;
+        }
+    }
+
     /// The latest one.
     pub(super) fn state(&self) -> SourceState {
         self.changes.back().map_or(SourceState::Opening, |last| last.state)
