@@ -126,8 +126,9 @@ pub enum Master {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Latency {
     /// The least that covers what is seen: begins with what the devices' periods and the resamplers need, grows when
-    /// deliveries come later than that, and shrinks when they have not for a minute. Changes by steering, never by a jump while a clocked source sounds: one that
-    /// comes later and needs more by its periods is silent then until it has grown, 0.2 s for each millisecond.
+    /// deliveries come later than that, and shrinks when they have not for a minute. Changes by steering, never by a jump
+    /// while a clocked source sounds: one that comes later and needs more by its periods is silent then until it has grown,
+    /// 0.2 s for each millisecond.
     Auto,
     /// Fixed, in milliseconds.
     Ms(f64),
