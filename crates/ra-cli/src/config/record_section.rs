@@ -56,6 +56,12 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
     config.split = read_split(table);
     if let Some(start) = table.choice("start", &[("recording", RecordFrom::Start), ("paused", RecordFrom::Resume)]) {
         config.record_from = start.value;
+        if start.value == RecordFrom::Resume {
+            table.warning(
+                start.offset,
+                "start: resuming a recorder is not supported yet by `ra run`: it will record nothing",
+            );
+        }
     }
     if let Some(pre_roll) = duration(table, "pre_roll", "such as \"30s\", at most \"10m\"") {
         config.pre_roll = pre_roll;

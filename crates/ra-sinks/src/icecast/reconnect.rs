@@ -88,6 +88,11 @@ impl ReconnectPolicy {
         self.next_ns = now_ns.max(self.started_ns + self.drawn_from_upper_half(most_ns));
     }
 
+    /// Whether the next attempt is the second of two that belong together: what it finds is what is said of both.
+    pub(super) const fn tries_other_way(&self) -> bool {
+        self.is_other_way
+    }
+
     /// The attempt has succeeded.
     pub const fn connected(&mut self, now_ns: u64) {
         self.is_other_way = false;

@@ -114,7 +114,7 @@ impl Uplink<'_> {
         self.policy.attempt_failed(now_ns, retry);
         if retry == Retry::OtherWay {
             self.method = self.method.other();
-            if self.policy.next_attempt_ns() <= now_ns {
+            if self.policy.tries_other_way() {
                 log::debug!("icecast {}: {failure}; trying {}", self.sink_name, self.method.name());
                 return;
             }

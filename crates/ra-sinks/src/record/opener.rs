@@ -138,7 +138,13 @@ impl Opener {
         let mut first_error = None;
         for &place in places {
             match self.open_in(config, file, place) {
-                Ok(opened) => return Ok(opened),
+                Ok(opened) => {
+                    if let (Place::Failover, Some(error)) = (place, &first_error) {
+                        let (name, path) = (&file.start.name, opened.take.path().display());
+                        log::error!("{name}: {error}; it records in the second directory: {path}");
+                    }
+                    return Ok(opened);
+                }
                 Err(error) => {
                     if place == Place::Failover {
                         log::error!("{}: the second directory does not help: {error}", file.start.name);

@@ -124,6 +124,18 @@ fn a_server_that_waits_for_the_sound_instead_of_answering_is_asked_in_the_old_wa
     assert_eq!(player.finish().1.dropped_frames, 0, "the time of the two questions was kept");
 }
 
+/// Each attempt takes longer than the wait between two: the reason is told all the same.
+#[test]
+fn a_server_that_never_answers_is_told_of() {
+    let server = FakeServer::start(|mut call| drop(call.read(usize::MAX)));
+    let mut config = config(&server.url(), "pa55");
+    config.connect_timeout_ms = 300;
+    let player = Player::start(config);
+    // The second way has failed as well, and the third attempt has given the sink time to tell.
+    let trouble = player.wait_until("three attempts", |_, counts| counts.failed_attempts >= 3).trouble.unwrap();
+    assert!(trouble.contains("no answer within 300 ms"), "{trouble}");
+}
+
 #[test]
 fn a_server_that_takes_put_and_then_refuses_it_is_asked_in_the_old_way() {
     let server = FakeServer::start(|mut call| {

@@ -61,7 +61,11 @@ fn a_full_disk_costs_no_frame_where_there_is_a_second_and_the_first_is_taken_aga
     assert_eq!(driver.recorder.take_back_frames(), 0);
     let n_frames = driver.position;
     let report = driver.finish();
-    assert_eq!(report.notes, ["1 files could not be written to their end; went on in another"]);
+    let notes = [
+        "1 files could not be written to their end; went on in another",
+        "1 files could not be begun in the first directory, and were in the second",
+    ];
+    assert_eq!(report.notes, notes);
     assert_eq!(report.files.len(), 4);
     assert!(floats(&report.files) == truths(0..n_frames, 2), "not a frame is lost, and none is there twice");
     let (first, next) = (sidecar_of(&report.files[1]), sidecar_of(&report.files[2]));
@@ -226,4 +230,17 @@ fn a_split_while_the_disk_fails_goes_over_instead() {
     assert!(floats(&report.files) == truths(0..n_frames, 2), "{report:?}");
     let on_disk = report.files.iter().filter(|path| path.starts_with(disk.path())).count();
     assert!(on_disk >= 5 && report.files.len() - on_disk >= 10, "{report:?}");
+}
+
+#[test]
+fn a_first_directory_that_takes_nothing_from_the_start_is_told_of() {
+    let (dir, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // A file where the directory should be.
+    let first = dir.path().join("first");
+    fs::write(&first, "in the way").unwrap();
+    let mut driver = Driver::start(config(&first, second.path()), 1);
+    assert_eq!(driver.path(), second.path().join("take-0001.wav"));
+    write_ms(&mut driver, 200);
+    let report = driver.finish();
+    assert_eq!(report.notes, ["1 files could not be begun in the first directory, and were in the second"]);
 }

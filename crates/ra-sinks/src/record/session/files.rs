@@ -60,7 +60,11 @@ impl Session {
         };
         let (metadata, series) = (&self.metadata, &self.series);
         let file = NewFile { start, begun_by, pre_roll_frames, metadata, series, before };
-        self.opener.open(&self.config, &file, places)
+        let opened = self.opener.open(&self.config, &file, places)?;
+        // With the first directory asked before it.
+        let is_second_choice = opened.place == Place::Failover && places.first() == Some(&Place::First);
+        self.counts.n_in_second += u64::from(is_second_choice);
+        Ok(opened)
     }
 
     /// The file that is written from now on.
