@@ -8,4 +8,4 @@ mod program;
 pub mod queue;
 pub mod recorder;
 
-pub use program::{ended, exit_code, verdict};
+pub use program::{count, ended, exit_code, verdict, whole_number};

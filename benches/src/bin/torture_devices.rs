@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use ra_benches::devices::{DeviceTorture, OwnProcess, TortureFigures, own_process};
-use ra_benches::torture::{exit_code, verdict};
+use ra_benches::torture::{count, exit_code, verdict, whole_number};
 use ra_benches::{Load, Report, Table};
 
 const USAGE: &str = "usage: torture_devices [--cycles N] [--seed N] [--json FILE]";
@@ -37,14 +37,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Asked>, String
         }
         let Some(value) = args.next() else { return Err(format!("{arg} is unknown or lacks its value")) };
         match arg.as_str() {
-            "--cycles" => {
-                let n_cycles = value.parse().ok().filter(|n| (1..=100_000).contains(n));
-                asked.torture.n_cycles = n_cycles.ok_or(format!("--cycles is {value:?}, expected 1 to 100000"))?;
-            }
-            "--seed" => {
-                asked.torture.seed =
-                    value.parse().map_err(|_| format!("--seed is {value:?}, expected a whole number"))?;
-            }
+            "--cycles" => asked.torture.n_cycles = count(&arg, &value, 100_000)? as usize,
+            "--seed" => asked.torture.seed = whole_number(&arg, &value)?,
             "--json" => asked.json = Some(PathBuf::from(value)),
             _ => return Err(format!("unknown argument {arg:?}")),
         }

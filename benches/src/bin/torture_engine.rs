@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use ra_benches::torture::engine::{CountingAllocator, Progress, Storm, StormFigures, Timing};
-use ra_benches::torture::{exit_code, verdict};
+use ra_benches::torture::{count, exit_code, verdict, whole_number};
 use ra_benches::{Load, Quantiles, Report, Table};
 
 #[global_allocator]
@@ -35,13 +35,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Asked>, String
         }
         let Some(value) = args.next() else { return Err(format!("{arg} is unknown or lacks its value")) };
         match arg.as_str() {
-            "--commands" => {
-                let n_commands = value.parse().ok().filter(|n| (1..=10_000_000).contains(n));
-                asked.n_commands = n_commands.ok_or(format!("--commands is {value:?}, expected 1 to 10000000"))?;
-            }
-            "--seed" => {
-                asked.seed = value.parse().map_err(|_| format!("--seed is {value:?}, expected a whole number"))?
-            }
+            "--commands" => asked.n_commands = count(&arg, &value, 10_000_000)? as usize,
+            "--seed" => asked.seed = whole_number(&arg, &value)?,
             "--json" => asked.json = Some(PathBuf::from(value)),
             _ => return Err(format!("unknown argument {arg:?}")),
         }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use ra_benches::torture::icecast::{IcecastFigures, IcecastTorture, OutageKind, RelayFigures, RelayTorture};
-use ra_benches::torture::{exit_code, verdict};
+use ra_benches::torture::{count, exit_code, verdict, whole_number};
 use ra_benches::{Load, Report, Table};
 
 const USAGE: &str =
@@ -33,18 +33,12 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Asked>, String
             return Ok(None);
         }
         let Some(value) = args.next() else { return Err(format!("{arg} is unknown or lacks its value")) };
-        let number = |most: u64| {
-            let number = value.parse().ok().filter(|n: &u64| (1..=most).contains(n));
-            number.ok_or(format!("{arg} is {value:?}, expected 1 to {most}"))
-        };
+        let number = |most| count(&arg, &value, most);
         match arg.as_str() {
             "--restarts" => asked.torture.restarts = number(100_000)? as usize,
             "--seconds" => asked.torture.seconds = number(1_000_000)?,
             "--relays" => asked.relays = Some(number(2_000)? as usize),
-            "--seed" => {
-                asked.torture.seed =
-                    value.parse().map_err(|_| format!("--seed is {value:?}, expected a whole number"))?;
-            }
+            "--seed" => asked.torture.seed = whole_number(&arg, &value)?,
             "--json" => asked.json = Some(PathBuf::from(value)),
             _ => return Err(format!("unknown argument {arg:?}")),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ra_benches::torture::queue::{TortureConfig, torture_queues};
-use ra_benches::torture::{exit_code, verdict};
+use ra_benches::torture::{exit_code, verdict, whole_number};
 use ra_benches::{Load, Report};
 
 const USAGE: &str = "usage: torture_queue [--for SECONDS] [--seed N] [--json FILE]";
@@ -43,10 +43,7 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Option<(TortureConfig
                     .filter(|duration| !duration.is_zero())
                     .ok_or_else(|| format!("--for is {text:?}, expected seconds"))?;
             }
-            "--seed" => {
-                let text = value()?;
-                config.seed = text.parse().map_err(|_| format!("--seed is {text:?}, expected a whole number"))?;
-            }
+            "--seed" => config.seed = whole_number(&arg, &value()?)?,
             "--json" => json = Some(PathBuf::from(value()?)),
             _ => return Err(format!("unknown argument {arg:?}")),
         }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use ra_benches::torture::recorder::{RecorderFigures, RecorderTorture, record_until_killed};
-use ra_benches::torture::{ended, exit_code, verdict};
+use ra_benches::torture::{ended, exit_code, verdict, whole_number};
 use ra_benches::{Load, Report, Table};
 
 const USAGE: &str = "usage: torture_recorder [--kills N] [--fulls N] [--splits N] [--power-cuts N] [--cross-4gib] [--seed N] \
@@ -44,7 +44,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Asked>, String
             _ => {}
         }
         let Some(value) = args.next() else { return Err(format!("{arg} is unknown or lacks its value")) };
-        let number = || value.parse().map_err(|_| format!("{arg} is {value:?}, expected a whole number"));
+        let number = || whole_number(&arg, &value);
         match arg.as_str() {
             "--kills" => kills = Some(number()?),
             "--fulls" => fulls = Some(number()?),

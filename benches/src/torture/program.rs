@@ -1,5 +1,5 @@
-//! What the torture programs have in common: how their words, what they found and what went wrong become an exit code. Knows
-//! no torture.
+//! What the torture programs have in common: their numbers, and how their words, what they found and what went wrong become
+//! an exit code. Knows no torture.
 
 use std::process::ExitCode;
 
@@ -25,6 +25,23 @@ pub fn exit_code<A>(
     }
 }
 
+/// The number that stands behind `arg`.
+///
+/// # Errors
+/// A sentence where it is none.
+pub fn whole_number(arg: &str, value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| format!("{arg} is {value:?}, expected a whole number"))
+}
+
+/// The number that stands behind `arg`, from 1 to `most`.
+///
+/// # Errors
+/// A sentence where it is none of those.
+pub fn count(arg: &str, value: &str, most: u64) -> Result<u64, String> {
+    let number = value.parse().ok().filter(|n: &u64| (1..=most).contains(n));
+    number.ok_or_else(|| format!("{arg} is {value:?}, expected 1 to {most}"))
+}
+
 /// As the code of a process: whether everything holds.
 pub fn verdict(holds: bool) -> ExitCode {
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -41,6 +58,15 @@ pub fn ended(result: Result<ExitCode>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_are_none_are_told_with_their_option() {
+        assert_eq!((whole_number("--seed", "0"), count("--kills", "9", 9)), (Ok(0), Ok(9)));
+        assert_eq!(whole_number("--seed", "x").unwrap_err(), "--seed is \"x\", expected a whole number");
+        for value in ["0", "10", "-1", "x"] {
+            assert_eq!(count("--kills", value, 9).unwrap_err(), format!("--kills is {value:?}, expected 1 to 9"));
+        }
+    }
 
     #[test]
     fn what_was_found_and_what_went_wrong_are_told_apart() {

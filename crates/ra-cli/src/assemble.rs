@@ -240,7 +240,6 @@ impl Faults<'_> {
             SinkKind::Record(record) => {
                 let spec = streams::bus_spec(self.config, sources, &entry.config.from);
                 recordings::make_recorder(self.config.base_dir(), &entry.config.name, record, spec)
-                    .map_err(|message| (record.path.offset, message))
             }
             SinkKind::Output(output) => devices::make_sink(output, &entry.config.name, &self.config.engine)
                 .map_err(|message| (entry.offset, message)),

@@ -4,6 +4,7 @@
 mod engine_section;
 mod icecast_section;
 mod insert_section;
+mod metadata_section;
 mod model;
 mod names;
 mod parse;

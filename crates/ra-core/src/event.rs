@@ -24,6 +24,9 @@ pub enum StreamEvent {
     DeviceLost {
         /// What the system said.
         reason: String,
+        /// So many of the frames that came last may have been another device's: a sound server moves a stream, and says so
+        /// a moment later. What of them is not in the mix yet does not get there.
+        doubtful_frames: u64,
     },
     /// The device that was lost, or could not be opened, is there again: it is worth trying to start the source now. Only
     /// a hint; the source stays as it is.

@@ -11,6 +11,9 @@ use std::sync::{
 
 use cpal::ErrorKind;
 
+/// Periods whose arrival is remembered.
+const N_ARRIVALS: usize = 16;
+
 /// Errors in a row, with no period between them, after which a stream counts as dead. ALSA over a PulseAudio server
 /// that was killed reports 600,000 a second and no loss.
 const DEAD_AFTER_ERRORS: u64 = 100;
@@ -64,6 +67,8 @@ pub(crate) struct Status {
     periods: AtomicU64,
     frames: AtomicU64,
     last_period_ns: AtomicU64,
+    /// When the latest periods came, and how many frames were in each.
+    arrivals: [Arrival; N_ARRIVALS],
     shortest_frames: AtomicU64,
     longest_frames: AtomicU64,
     replaced_stamps: AtomicU64,
@@ -75,7 +80,22 @@ pub(crate) struct Status {
     /// The callback's thread; 0 before its first period.
     thread: AtomicU64,
     /// Why nothing more is wanted of the stream: what the control side has found out about it.
-    lost: OnceLock<String>,
+    lost: OnceLock<Verdict>,
+}
+
+/// One period.
+#[derive(Debug, Default)]
+struct Arrival {
+    at_ns: AtomicU64,
+    n_frames: AtomicU64,
+}
+
+/// What the control side has found out about a stream that it does not want any more.
+#[derive(Debug)]
+struct Verdict {
+    reason: String,
+    /// What has come since may be another device's.
+    doubtful_since_ns: u64,
 }
 
 impl Status {
@@ -94,14 +114,22 @@ impl Status {
         self.closed.load(Acquire)
     }
 
-    /// Nothing more is wanted of the stream, for a reason that no callback tells: from here on callbacks deliver nothing.
-    /// The first reason stays.
+    /// Nothing more is wanted of the stream, for a reason that no callback tells: from here on callbacks deliver nothing, and
+    /// what came since `doubtful_since_ns` may be another device's (`u64::MAX`: nothing is). The first reason stays.
     #[cfg_attr(not(feature = "pulseaudio"), allow(dead_code, reason = "only a sound server moves streams"))]
-    pub(crate) fn lose(&self, reason: String) {
+    pub(crate) fn lose(&self, reason: String, doubtful_since_ns: u64) {
         if !self.is_closed() {
             // Fails only where it is lost already.
-            drop(self.lost.set(reason));
+            drop(self.lost.set(Verdict { reason, doubtful_since_ns }));
         }
+    }
+
+    /// Of how many of the frames that came last nobody knows whether they are the device's, once it is lost.
+    fn doubtful_frames(&self) -> u64 {
+        let Some(verdict) = self.lost.get() else { return 0 };
+        // Before the first period its time is 0, and so is its length.
+        let is_doubtful = |arrival: &&Arrival| arrival.at_ns.load(Relaxed) >= verdict.doubtful_since_ns;
+        self.arrivals.iter().filter(is_doubtful).map(|arrival| arrival.n_frames.load(Relaxed)).sum()
     }
 
     /// Whether callbacks deliver nothing any more: closed, or lost by [`Status::lose`].
@@ -124,7 +152,10 @@ impl Status {
     pub(crate) fn count_period(&self, now_ns: u64, n_frames: u64, trusted_stamp: bool) {
         self.note_thread();
         self.errors_since_period.store(0, Relaxed);
-        self.periods.fetch_add(1, Relaxed);
+        let n_before = self.periods.fetch_add(1, Relaxed);
+        let arrival = &self.arrivals[n_before as usize % N_ARRIVALS];
+        arrival.at_ns.store(now_ns, Relaxed);
+        arrival.n_frames.store(n_frames, Relaxed);
         self.frames.fetch_add(n_frames, Relaxed);
         self.last_period_ns.store(now_ns, Relaxed);
         self.shortest_frames.store(self.shortest_frames.load(Relaxed).min(n_frames), Relaxed);
@@ -178,8 +209,8 @@ impl Status {
 
     /// Why no period will come any more, if that is so.
     pub(crate) fn loss(&self) -> Option<String> {
-        if let Some(reason) = self.lost.get() {
-            return Some(reason.clone());
+        if let Some(verdict) = self.lost.get() {
+            return Some(verdict.reason.clone());
         }
         for (fault, reason) in LOSSES {
             if self.count_of(fault) > 0 {
@@ -271,6 +302,9 @@ pub enum DeviceEvent {
     Lost {
         /// What the sound system said.
         reason: String,
+        /// Of an input: so many of the frames that came last may be another device's. The sound system moves a stream, and says
+        /// so a moment later. Of those, the last 16 periods are known.
+        doubtful_frames: u64,
     },
 }
 
@@ -319,7 +353,7 @@ impl Watcher {
             && let Some(reason) = status.loss()
         {
             self.lost = true;
-            events.push(DeviceEvent::Lost { reason });
+            events.push(DeviceEvent::Lost { reason, doubtful_frames: status.doubtful_frames() });
         }
         events
     }
@@ -359,7 +393,7 @@ mod tests {
         ] {
             let (status, mut watcher) = (Status::new(), Watcher::default());
             status.count_error(kind);
-            assert_eq!(watcher.take(&status), [DeviceEvent::Lost { reason: reason.to_owned() }]);
+            assert_eq!(watcher.take(&status), [DeviceEvent::Lost { reason: reason.to_owned(), doubtful_frames: 0 }]);
             status.count_error(kind);
             assert_eq!(watcher.take(&status), [], "said once");
         }
@@ -390,16 +424,39 @@ mod tests {
     fn what_the_control_side_finds_out_is_a_loss_and_the_first_reason_stays() {
         let (status, mut watcher) = (Status::new(), Watcher::default());
         assert!(!status.is_over());
-        status.lose("moved to another".to_owned());
-        status.lose("later".to_owned());
+        for (at_ns, n_frames) in [(10, 480), (20, 470), (30, 490)] {
+            status.count_period(at_ns, n_frames, true);
+        }
+        status.lose("moved to another".to_owned(), 20);
+        status.lose("later".to_owned(), 30);
         status.count_error(ErrorKind::DeviceNotAvailable);
         assert!(status.is_over() && !status.is_closed());
-        assert_eq!(watcher.take(&status), [DeviceEvent::Lost { reason: "moved to another".to_owned() }]);
+        assert_eq!(
+            watcher.take(&status),
+            [DeviceEvent::Lost { reason: "moved to another".to_owned(), doubtful_frames: 960 }]
+        );
         assert_eq!(watcher.take(&status), []);
         let closed = Status::new();
         closed.close();
-        closed.lose("too late".to_owned());
+        closed.lose("too late".to_owned(), 0);
         assert_eq!(closed.loss(), None, "what is closed can't be lost");
+    }
+
+    #[test]
+    fn of_a_stream_that_was_moved_the_latest_periods_are_doubtful() {
+        let doubtful = |since_ns: u64| {
+            let status = Status::new();
+            for n in 1..=100 {
+                status.count_period(n * 10, n, true);
+            }
+            status.lose("moved".to_owned(), since_ns);
+            status.doubtful_frames()
+        };
+        assert_eq!([u64::MAX, 1001, 1000, 981].map(doubtful), [0, 0, 100, 100 + 99]);
+        assert_eq!(doubtful(0), (85..=100).sum::<u64>(), "all that are known");
+        let status = Status::new();
+        status.lose("moved before it delivered".to_owned(), 0);
+        assert_eq!(status.doubtful_frames(), 0);
     }
 
     #[test]

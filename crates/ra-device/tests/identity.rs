@@ -65,7 +65,7 @@ fn loss_of(stream: &mut InputStream) -> (String, Duration) {
     let mut reason = None;
     let waited = wait_for("the loss", || {
         let events = stream.take_events();
-        let lost = |event| if let DeviceEvent::Lost { reason } = event { Some(reason) } else { None };
+        let lost = |event| if let DeviceEvent::Lost { reason, .. } = event { Some(reason) } else { None };
         reason = events.into_iter().find_map(lost);
         reason.is_some()
     });
@@ -145,7 +145,7 @@ fn a_playback_stream_that_is_moved_is_lost_too() {
         let mut reason = None;
         wait_for("the loss", || {
             reason = stream.take_events().into_iter().find_map(|event| match event {
-                DeviceEvent::Lost { reason } => Some(reason),
+                DeviceEvent::Lost { reason, .. } => Some(reason),
                 _ => None,
             });
             reason.is_some()

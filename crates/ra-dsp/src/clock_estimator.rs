@@ -174,10 +174,12 @@ impl ClockEstimator {
         1.0 / (1.0 + self.estimate.slow.slow_ppm * 1e-6)
     }
 
-    /// The source's drift, once its standard deviation is below 50 ppm.
+    /// The source's drift over the last minute or so, once its standard deviation is below 50 ppm. [`Self::rate_factor`] is
+    /// what it seems to be at this moment, which is the better one to steer by.
     pub fn drift(&self) -> Option<Ppm> {
-        let is_telling = self.estimate.slow.var.ss < DRIFT_SIGMA_MAX_PPM * DRIFT_SIGMA_MAX_PPM;
-        is_telling.then(|| Ppm((self.rate_factor() - 1.0) * 1e6))
+        let steady = &self.estimate.steady;
+        let is_telling = steady.var.ss < DRIFT_SIGMA_MAX_PPM * DRIFT_SIGMA_MAX_PPM;
+        is_telling.then(|| Ppm((1.0 / (1.0 + steady.slow_ppm * 1e-6) - 1.0) * 1e6))
     }
 
     /// The standard deviation of the estimated place, in us: the estimator's own opinion.
@@ -294,6 +296,7 @@ impl ClockEstimator {
             self.period_s += (dt_s - self.period_s) * if self.period_s == 0.0 { 1.0 } else { 0.02 };
         }
         self.estimate = ahead;
+        self.estimate.settle_drift(self.age_s());
         Some(Observation::Accepted)
     }
 

@@ -216,7 +216,7 @@ fn read_once(source: &mut dyn PulledSource, out: &mut [f32], channels: usize) ->
         Ok(StreamEvent::Frames { .. }) => failed("gave no frames and did not say that it has ended".to_owned()),
         Ok(StreamEvent::FormatChanged { spec }) => Then::Format(spec),
         Ok(StreamEvent::EndOfStream) => Then::End(Ending::Complete),
-        Ok(StreamEvent::DeviceLost { reason }) => failed(reason),
+        Ok(StreamEvent::DeviceLost { reason, .. }) => failed(reason),
         // A pulled source reads on behind a gap: nothing of ours was lost, and it has no clock to be late against.
         Ok(_) => Then::GoOn,
         Err(cause) => failed(cause.to_string()),

@@ -94,7 +94,7 @@ impl ClockedSource for Flaky {
     fn poll_event(&mut self) -> Option<StreamEvent> {
         let is_news = self.switches.is_gone.load(Ordering::Acquire) && self.running.is_some() && !self.has_said;
         self.has_said |= is_news;
-        is_news.then(|| StreamEvent::DeviceLost { reason: "unplugged".to_owned() })
+        is_news.then(|| StreamEvent::DeviceLost { reason: "unplugged".to_owned(), doubtful_frames: 0 })
     }
 
     fn stop(&mut self) {

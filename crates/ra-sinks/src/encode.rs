@@ -33,6 +33,8 @@ mod shared_bytes;
 #[cfg(test)]
 #[cfg(all(feature = "record", feature = "flac", feature = "opus"))]
 mod stream_tests;
+#[cfg(any(feature = "opus", feature = "vorbis", feature = "mp3"))]
+mod told_frames;
 #[cfg(feature = "vorbis")]
 mod vorbis;
 #[cfg(any(feature = "opus", feature = "flac"))]

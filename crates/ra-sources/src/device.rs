@@ -128,7 +128,9 @@ impl DeviceSource {
     fn take_in(&mut self, event: DeviceEvent) {
         let id = &self.id;
         match event {
-            DeviceEvent::Lost { reason } => self.pending.push_back(StreamEvent::DeviceLost { reason }),
+            DeviceEvent::Lost { reason, doubtful_frames } => {
+                self.pending.push_back(StreamEvent::DeviceLost { reason, doubtful_frames });
+            }
             DeviceEvent::XrunSeen { n } => {
                 self.quota.warn(&format!("device {id}: xruns: {n}"));
                 self.pending.push_back(StreamEvent::XrunsSeen { n });

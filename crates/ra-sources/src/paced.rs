@@ -216,7 +216,10 @@ impl ClockedSource for PacedSource {
         match &mut self.state {
             State::Broken { reported } if !*reported => {
                 *reported = true;
-                Some(StreamEvent::DeviceLost { reason: format!("thread ra-src-{} panicked", self.config.name) })
+                Some(StreamEvent::DeviceLost {
+                    reason: format!("thread ra-src-{} panicked", self.config.name),
+                    doubtful_frames: 0,
+                })
             }
             _ => None,
         }

@@ -322,7 +322,8 @@ impl Device {
                 Step::Gone { sample_rate, .. } => {
                     self.running = None;
                     self.returns_at = sample_rate.or(self.returns_at);
-                    self.events.push_back(StreamEvent::DeviceLost { reason: "unplugged".to_owned() });
+                    self.events
+                        .push_back(StreamEvent::DeviceLost { reason: "unplugged".to_owned(), doubtful_frames: 0 });
                 }
             }
         }
@@ -346,7 +347,9 @@ impl Device {
                 self.events.push_back(StreamEvent::FormatChanged { spec });
             }
             // Can't be: it was checked when the device was made.
-            Err(error) => self.events.push_back(StreamEvent::DeviceLost { reason: error.to_string() }),
+            Err(error) => {
+                self.events.push_back(StreamEvent::DeviceLost { reason: error.to_string(), doubtful_frames: 0 })
+            }
         }
     }
 }

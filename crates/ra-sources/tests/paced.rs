@@ -215,7 +215,7 @@ fn failures_are_reported_and_never_hang() {
         source.start(input).unwrap();
         done.recv_timeout(PATIENCE).unwrap();
         match next_event(&mut source) {
-            StreamEvent::DeviceLost { reason } => assert!(reason.contains(expected), "{reason}"),
+            StreamEvent::DeviceLost { reason, .. } => assert!(reason.contains(expected), "{reason}"),
             event => panic!("{event:?}"),
         }
         assert_eq!(source.poll_event(), None);

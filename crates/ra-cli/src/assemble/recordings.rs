@@ -2,27 +2,35 @@
 
 use std::path::{Path, PathBuf};
 
-use ra_engine::core::{Sink, StreamSpec};
-use ra_engine::sinks::{ClockMark, RecordFrom, Recorder, RecorderConfig};
+use ra_engine::core::{Sink, SinkError, StreamSpec};
+use ra_engine::sinks::{ClockMark, RecordFrom, Recorder, RecorderConfig, Sidecar};
 
 use crate::config::{Config, RecordEntry, SinkKind};
 
-/// A recorder that has created no file yet, and what it is. `spec`: of its bus, where that is known.
+/// A recorder that has created no file yet, and what it is; or what is wrong, and where. `spec`: of its bus, where that is
+/// known.
 pub(super) fn make_recorder(
     base_dir: &Path,
     name: &str,
     entry: &RecordEntry,
     spec: Option<StreamSpec>,
-) -> Result<(Box<dyn Sink>, String), String> {
+) -> Result<(Box<dyn Sink>, String), (usize, String)> {
     let config = RecorderConfig {
         path_template: template_in(base_dir, &entry.path.value),
         failover: entry.failover.as_ref().map(|directory| base_dir.join(&directory.value)),
         ..entry.config.clone()
     };
     let description = describe(base_dir, entry);
-    let recorder = Recorder::new(config).map_err(|e| e.to_string())?;
-    recorder.check_name(name).map_err(|e| e.to_string())?;
-    spec.map_or(Ok(()), |spec| recorder.check_spec(spec)).map_err(|e| e.to_string())?;
+    let placed = |error: SinkError| {
+        let offset = match &error {
+            SinkError::Setting { what, .. } => entry.offset_of(what),
+            _ => entry.path.offset,
+        };
+        (offset, error.to_string())
+    };
+    let recorder = Recorder::new(config).map_err(placed)?;
+    recorder.check_name(name).map_err(placed)?;
+    spec.map_or(Ok(()), |spec| recorder.check_spec(spec)).map_err(placed)?;
     Ok((Box::new(recorder), description))
 }
 
@@ -78,19 +86,51 @@ pub(super) fn check_paths(config: &Config, note: &mut dyn FnMut(usize, String)) 
     for entry in &config.sinks {
         let SinkKind::Record(record) = &entry.kind else { continue };
         let name = entry.config.name.as_str();
+        if let Some(failover) = &record.failover {
+            let directory = config.base_dir().join(&failover.value);
+            if let Some(blocker) = blocker_of(&directory) {
+                let (shown, blocker) = (directory.display(), blocker.display());
+                note(failover.offset, format!("sink {name:?}: failover is {shown}, but {blocker} is no directory"));
+            }
+        }
         let Some(path) = fixed_path(config.base_dir(), &record.path.value, name) else { continue };
         let shown = path.display();
-        if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == path) {
+        let place = place_of(&path);
+        let mut sidecar = path.clone().into_os_string();
+        sidecar.push(".json");
+        let has_sidecar = record.config.sidecar == Sidecar::Written && Path::new(&sidecar).exists();
+        let expected = "expected a name that is free, for example by {time} or {index}";
+        if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == place) {
             note(record.path.offset, format!("sink {name:?}: path is {shown}, which sink {other:?} writes to already"));
         } else if path.exists() {
-            let expected = "expected a name that is free, for example by {time} or {index}";
             note(record.path.offset, format!("sink {name:?}: path is {shown}, which exists, {expected}"));
-        } else if let Some(blocker) = path.ancestors().skip(1).find(|dir| dir.exists() && !dir.is_dir()) {
+        } else if has_sidecar {
+            note(
+                record.path.offset,
+                format!("sink {name:?}: path is {shown}, whose sidecar {shown}.json exists, {expected}"),
+            );
+        } else if let Some(blocker) = path.parent().and_then(blocker_of) {
             let message = format!("sink {name:?}: path is {shown}, but {} is no directory", blocker.display());
             note(record.path.offset, message);
         }
-        seen.push((path, name));
+        seen.push((place, name));
     }
+}
+
+/// What stands where a directory should be, or one above it.
+fn blocker_of(directory: &Path) -> Option<&Path> {
+    directory.ancestors().find(|above| above.exists() && !above.is_dir())
+}
+
+/// A path by the one name that it has for the system, as far as its directory is there.
+fn place_of(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for directory in absolute.ancestors().skip(1) {
+        if let (Ok(known), Ok(rest)) = (directory.canonicalize(), absolute.strip_prefix(directory)) {
+            return known.join(rest);
+        }
+    }
+    absolute
 }
 
 /// A template relative to a directory whose own name is no template.

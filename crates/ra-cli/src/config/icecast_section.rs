@@ -1,9 +1,9 @@
 //! `[[sink]]` of kind `icecast`: a stream to a mount. Reads no password, and repeats none that stands where it should not.
 
 use ra_engine::SOURCE_BUS_PREFIX;
-use ra_engine::core::Metadata;
 use ra_engine::sinks::{MountUrl, OnReconnect, Station, StreamCodec};
 
+use super::metadata_section::read_metadata;
 use super::model::{IcecastEntry, PasswordPlace, SourceEntry, SourceKind};
 use super::problem::Findings;
 use super::table_reader::{At, TableReader, clip};
@@ -46,7 +46,7 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<IcecastEntry> {
     let (codec, codec_offset) = read_codec(table);
     let bitrate_kbps = read_bitrate(table, codec);
     let station = read_station(table);
-    let metadata = read_metadata(table);
+    let metadata = read_metadata(table, "a table such as { title = \"Studio 1\" }").unwrap_or_default();
     let metadata_from = table.string("metadata_from", "\"source:NAME\", a source of kind file");
     let rules = [("live", OnReconnect::Live), ("resume", OnReconnect::Resume)];
     let on_reconnect = table.choice("on_reconnect", &rules).map_or(OnReconnect::Live, |rule| rule.value);
@@ -173,18 +173,19 @@ fn read_station(table: &mut TableReader<'_, '_>) -> Station {
     station
 }
 
-fn read_metadata(table: &mut TableReader<'_, '_>) -> Metadata {
-    let mut metadata = Metadata::default();
-    let Some(mut words) = table.table("metadata", "a table such as { title = \"Studio 1\" }") else {
-        return metadata;
-    };
-    let mut text = |key| words.string(key, "a text").map(|text| text.value);
-    metadata.title = text("title");
-    metadata.artist = text("artist");
-    metadata.album = text("album");
-    metadata.comment = text("comment");
-    words.finish();
-    metadata
+/// A server takes one source for a mount at a time: a second stream is refused while the first is there.
+pub(super) fn check_mounts<'e>(findings: &Findings, streams: impl Iterator<Item = (&'e str, &'e IcecastEntry)>) {
+    let mut seen: Vec<(&MountUrl, &str)> = Vec::new();
+    for (sink, entry) in streams {
+        let url = &entry.url.value;
+        match seen.iter().find(|(known, _)| *known == url) {
+            Some((_, other)) => findings.warning(
+                entry.url.offset,
+                format!("sink {sink:?}: url is {url}, as that of sink {other:?}: a server takes one of them at a time"),
+            ),
+            None => seen.push((url, sink)),
+        }
+    }
 }
 
 /// Tags come from a file.
@@ -237,6 +238,23 @@ mod tests {
         let SinkKind::Icecast(entry) = &least.sinks[0].kind else { panic!("{least:?}") };
         assert_eq!((entry.user.as_str(), entry.bitrate_kbps, entry.codec), ("source", 128, StreamCodec::Opus));
         assert_eq!((entry.queue_ms, entry.stall_ms, entry.connect_timeout_ms), (10_000, 4_000, 2_000));
+    }
+
+    #[test]
+    fn two_streams_to_one_mount_are_warned_of() {
+        let other = "[[sink]]\nname = \"t\"\nkind = \"icecast\"\npassword_env = \"P\"\n";
+        let warnings = |url: &str| {
+            let text = format!("{BEGIN}{WHOLE}{other}url = \"{url}\"\n");
+            let config = parse_config(Path::new("ra.toml"), text.as_bytes()).unwrap();
+            config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            warnings("http://h:8000/live.ogg"),
+            [
+                "ra.toml:13:7: sink \"t\": url is http://h:8000/live.ogg, as that of sink \"s\": a server takes one of them at a time"
+            ]
+        );
+        assert!(warnings("http://h:8000/other.ogg").is_empty() && warnings("http://i:8000/live.ogg").is_empty());
     }
 
     #[test]

@@ -152,8 +152,17 @@ pub struct RecordEntry {
     pub path: At<PathBuf>,
     /// The second directory, as it is written in the config.
     pub failover: Option<At<PathBuf>>,
+    /// Where each key stands that is there.
+    pub offsets: Vec<(&'static str, usize)>,
     /// Everything else; its paths are those above, and relative still.
     pub config: RecorderConfig,
+}
+
+impl RecordEntry {
+    /// Where a setting stands; the path where it does not.
+    pub fn offset_of(&self, key: &str) -> usize {
+        self.offsets.iter().find(|(known, _)| *known == key).map_or(self.path.offset, |&(_, offset)| offset)
+    }
 }
 
 /// `kind = "output"`.

@@ -92,6 +92,11 @@ pub fn parse_config(file: &Path, bytes: &[u8]) -> Result<Config, ConfigError> {
     }
     source_section::check_fallbacks(&findings, &parsed_sources, &source_names);
     check_metadata_from(&findings, &parsed_sources, &parsed_sinks);
+    let streams = parsed_sinks.iter().filter_map(|sink| sink.entry.as_ref()).filter_map(|sink| match &sink.kind {
+        SinkKind::Icecast(entry) => Some((sink.config.name.as_str(), &**entry)),
+        _ => None,
+    });
+    icecast_section::check_mounts(&findings, streams);
     check_master(&findings, &engine, master_offset.unwrap_or(0), &parsed_sinks);
     if no_sources {
         findings.error(0, "there is no [[source]], expected one at least");

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ra_engine::core::Metadata;
 use ra_engine::sinks::{
     ClockMark, OggCodec, RecordFrom, RecorderConfig, SampleFormat, Sidecar, SilenceRule, SplitRule,
 };
 
+use super::metadata_section::read_metadata;
 use super::model::{RecordEntry, SinkKind};
 use super::table_reader::{At, TableReader, as_integer};
 use crate::duration::parse_duration;
@@ -49,7 +49,7 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
     if let Some(sidecar) = table.boolean("sidecar") {
         config.sidecar = if sidecar { Sidecar::Written } else { Sidecar::None };
     }
-    if let Some(metadata) = read_metadata(table) {
+    if let Some(metadata) = read_metadata(table, "a table with title, artist, album, comment") {
         config.metadata = metadata;
     }
     config.channels = read_channels(table);
@@ -74,9 +74,10 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
     }
     let failover =
         table.string("failover", "a directory").map(|At { value, offset }| At { value: value.into(), offset });
+    let offsets = RECORD_KEYS.into_iter().filter_map(|key| Some((key, table.raw(key)?.span().start))).collect();
     let path = path?;
     let path = At { value: path.value.into(), offset: path.offset };
-    Some(SinkKind::Record(Box::new(RecordEntry { path, failover, config })))
+    Some(SinkKind::Record(Box::new(RecordEntry { path, failover, offsets, config })))
 }
 
 /// What depends on the extension is refused only where that is known.
@@ -109,16 +110,6 @@ fn read_format(table: &mut TableReader<'_, '_>, has_path: bool, config: &mut Rec
     if let Some(kbps) = table.integer("bitrate_kbps", 8..=2000, "(kbit/s)") {
         config.bitrate_kbps = u32::try_from(kbps.value).unwrap_or(u32::MAX);
     }
-}
-
-/// Reads `metadata = { title = "…" }`.
-pub(super) fn read_metadata(table: &mut TableReader<'_, '_>) -> Option<Metadata> {
-    let mut words = table.table("metadata", "a table with title, artist, album, comment")?;
-    let mut word = |key| words.string(key, "a text").map(|text| text.value);
-    let (title, artist) = (word("title"), word("artist"));
-    let (album, comment) = (word("album"), word("comment"));
-    words.finish();
-    Some(Metadata { title, artist, album, comment })
 }
 
 fn read_channels(table: &mut TableReader<'_, '_>) -> Vec<u16> {

@@ -79,6 +79,7 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
     let place = Place::new();
     place.write("text.wav", "this is no sound");
     place.write("taken.wav", "precious");
+    place.write("half.wav.json", "{}");
     let source = |lines: &str| format!("{SOURCE}{lines}\n{SINK}");
     let cases: Vec<(String, &str)> = vec![
         ("[engine]\nsample_rate = 0\n".to_owned() + SOURCE, "ra.toml:2:15: [engine]: sample_rate is 0, expected"),
@@ -110,11 +111,11 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
         ),
         (
             source("") + "channels = [3]",
-            "ra.toml:8:8: sink \"s\": channels: channel 3, expected 1 to 2: the bus is 48000 Hz stereo",
+            "ra.toml:9:12: sink \"s\": channels: channel 3, expected 1 to 2: the bus is 48000 Hz stereo",
         ),
         (
             source("channels = [2]") + "from = \"source:a\"\nchannels = [2]",
-            "ra.toml:8:8: sink \"s\": channels: channel 2, expected 1 to 1: the bus is 48000 Hz mono",
+            "ra.toml:10:12: sink \"s\": channels: channel 2, expected 1 to 1: the bus is 48000 Hz mono",
         ),
         (
             SOURCE.to_owned() + &SINK.replace("s.wav", "s.opus") + "bitrate_kbps = 600",
@@ -124,10 +125,22 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
             "[engine]\nchannels = 10\n".to_owned() + SOURCE + &SINK.replace("s.wav", "s.flac"),
             "ra.toml:9:8: sink \"s\": path out/s.flac: FLAC: 10 channels, expected at most 8",
         ),
-        (source("") + "failover = \"out\"", "ra.toml:8:8: sink \"s\": failover: out, which is the first directory"),
+        (source("") + "failover = \"out\"", "ra.toml:9:12: sink \"s\": failover: out, which is the first directory"),
         (
             source("") + &SINK.replace("\"s\"", "\"t\""),
             "ra.toml:12:8: sink \"t\": path is out/s.wav, which sink \"s\" writes to already",
+        ),
+        (
+            source("") + &SINK.replace("\"s\"", "\"t\"").replace("out/s", "./out/./s"),
+            "ra.toml:12:8: sink \"t\": path is ./out/./s.wav, which sink \"s\" writes to already",
+        ),
+        (
+            source("") + "failover = \"taken.wav/b\"",
+            "ra.toml:9:12: sink \"s\": failover is taken.wav/b, but taken.wav is no directory",
+        ),
+        (
+            SOURCE.to_owned() + &SINK.replace("out/s", "half"),
+            "ra.toml:7:8: sink \"s\": path is half.wav, whose sidecar half.wav.json exists, expected a name that is free",
         ),
         (
             SOURCE.to_owned() + &SINK.replace("out/s", "taken"),

@@ -20,6 +20,8 @@ use super::{
     OnMove, channel_map,
     connection::{Closer, Connection, NoAnswer},
 };
+use ra_core::{Clock, SystemClock};
+
 use crate::{DeviceError, Direction, status::Status};
 
 /// cpal's name of the host.
@@ -33,6 +35,8 @@ const OPEN: &str = "open the device";
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 /// How often the server is asked without having said anything.
 const LOOK: Duration = Duration::from_millis(200);
+/// The server's word that it has moved a stream may come so much later than sound of where it is now.
+const WORD: Duration = Duration::from_millis(5);
 /// For others that open streams at the same time.
 const TURN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -254,9 +258,14 @@ impl Watcher {
                     } else {
                         self.connection.wait_for_news(self.index, LOOK)
                     };
+                    // An output is heard where it is; nothing that it has delivered can be taken back.
+                    let doubtful_since_ns = match self.direction {
+                        Direction::Input => SystemClock.now_ns().saturating_sub(WORD.as_nanos() as u64),
+                        Direction::Output => u64::MAX,
+                    };
                     let place = news.and_then(|_| self.place());
                     let Some(status) = status.upgrade().filter(|status| !status.is_closed()) else { return };
-                    if !self.judge(place, &status) {
+                    if !self.judge(place, &status, doubtful_since_ns) {
                         return;
                     }
                 }
@@ -265,8 +274,9 @@ impl Watcher {
         Ok(Watch { closer, thread: Some(thread) })
     }
 
-    /// Takes note of where the stream is. Returns whether to go on watching.
-    fn judge(&mut self, place: Result<String, NoAnswer>, status: &Status) -> bool {
+    /// Takes note of where the stream is; what has come since `doubtful_since_ns` may be from there, where it is not where it
+    /// should be. Returns whether to go on watching.
+    fn judge(&mut self, place: Result<String, NoAnswer>, status: &Status, doubtful_since_ns: u64) -> bool {
         match place {
             Ok(name) if name == self.device => true,
             Ok(name) if self.on_move == OnMove::Follow => {
@@ -276,15 +286,16 @@ impl Watcher {
                 true
             }
             Ok(name) => {
-                status.lose(format!("moved to {PREFIX}{name}: {PREFIX}{} is gone, or somebody moved it", self.device));
+                let reason = format!("moved to {PREFIX}{name}: {PREFIX}{} is gone, or somebody moved it", self.device);
+                status.lose(reason, doubtful_since_ns);
                 false
             }
             Err(NoAnswer::NoSuchThing) => {
-                status.lose("the sound server has ended the stream: its device is gone".to_owned());
+                status.lose("the sound server has ended the stream: its device is gone".to_owned(), u64::MAX);
                 false
             }
             Err(NoAnswer::Gone(why)) => {
-                status.lose(why);
+                status.lose(why, u64::MAX);
                 false
             }
             // A server that is stopped has moved nothing.

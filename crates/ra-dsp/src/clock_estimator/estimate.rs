@@ -1,5 +1,6 @@
-//! Two tracks of one clock, side by side and about one anchor: a slow one that is exact as long as the clock behaves, and
-//! a fast one that notices when it does not. Decides which of them is right, and leaves wrong stamps to others.
+//! Tracks of one clock, side by side and about one anchor: a slow one that is exact as long as the clock behaves, and a fast
+//! one that notices when it does not. Decides which of them is right, and leaves wrong stamps to others. Beside them a
+//! steady one, which only says how fast the clock goes in the long run.
 
 use super::timeline::{Stamp, Timeline};
 use super::track::{Covariance, Track, Wander};
@@ -29,6 +30,14 @@ const DISAGREEMENT_SIGMAS: f64 = 5.2;
 /// They are compared only where the slow track knows more: where this part of the fast one's variance is its own.
 const FAST_SHARE_MIN: f64 = 0.3;
 
+/// So far back the steady track remembers, in seconds.
+const STEADY_MEMORY_S: f64 = 60.0;
+
+/// It is wrong where the slow one rests on so many seconds and differs by more than this, in standard deviations and in ppm.
+const STEADY_WRONG_AFTER_S: f64 = 10.0;
+const STEADY_WRONG_SIGMAS: f64 = 5.0;
+const STEADY_WRONG_PPM: f64 = 1.0;
+
 /// No clock is further from its nominal rate than this: 25 %.
 const RATE_DEVIATION_MAX_PPM: f64 = 250_000.0;
 
@@ -39,6 +48,9 @@ pub(super) struct Estimate {
     pub(super) anchor: Stamp,
     pub(super) slow: Track,
     pub(super) fast: Track,
+    /// A line through the last minute, give or take. Stamps whose errors go together for a second look to the other two as
+    /// if the clock changed its rate; here they are what they are.
+    pub(super) steady: Track,
 }
 
 impl Estimate {
@@ -53,6 +65,7 @@ impl Estimate {
             anchor: Stamp::default(),
             slow: Track { var: var(CRYSTAL_SIGMA_PPM, SLOPE_SIGMA_PPM_PER_S), ..Track::default() },
             fast: Track { var: var(ANYTHING_SIGMA_PPM, 0.0), ..Track::default() },
+            steady: Track { var: var(CRYSTAL_SIGMA_PPM, 0.0), ..Track::default() },
         }
     }
 
@@ -64,7 +77,7 @@ impl Estimate {
     /// The same rate, somewhere else: at `stamp`, give or take noise.
     pub(super) fn moved_to(mut self, stamp: Stamp, noise_us2: f64) -> Self {
         self.anchor = stamp;
-        for track in [&mut self.slow, &mut self.fast] {
+        for track in [&mut self.slow, &mut self.fast, &mut self.steady] {
             track.forget_offset();
             track.var.ll = noise_us2;
         }
@@ -73,7 +86,7 @@ impl Estimate {
 
     /// Expects the rate at `slow_ppm`, as sure as the variance says.
     pub(super) fn set_rate(&mut self, slow_ppm: f64, var_ppm2: f64) {
-        for track in [&mut self.slow, &mut self.fast] {
+        for track in [&mut self.slow, &mut self.fast, &mut self.steady] {
             track.slow_ppm = slow_ppm;
             track.var.ss = var_ppm2;
         }
@@ -83,6 +96,7 @@ impl Estimate {
     pub(super) fn loosen(&mut self, dt_s: f64) {
         self.slow.loosen_rate(dt_s);
         self.fast.loosen_rate(dt_s);
+        self.steady.loosen_rate(dt_s);
     }
 
     /// Moves both tracks on to a position; does nothing where it is not ahead.
@@ -93,6 +107,7 @@ impl Estimate {
         }
         self.slow.predict(dt_s, &CRYSTAL);
         self.fast.predict(dt_s, &ANYTHING);
+        self.steady.predict_steady(dt_s, STEADY_MEMORY_S);
         let (whole_ns, rest_ns) = timeline.nominal_ns(self.anchor.position, position);
         // What is whole goes into the anchor, so that the tracks' numbers stay small for ever.
         let late_ns = rest_ns + self.slow.late_us * 1e3;
@@ -102,6 +117,7 @@ impl Estimate {
             ns: self.anchor.ns.wrapping_add_signed(whole_ns).wrapping_add_signed(whole_late_ns as i64),
         };
         self.fast.late_us += (rest_ns - whole_late_ns) * 1e-3;
+        self.steady.late_us += (rest_ns - whole_late_ns) * 1e-3;
         self.slow.late_us = (late_ns - whole_late_ns) * 1e-3;
     }
 
@@ -113,8 +129,10 @@ impl Estimate {
 
     /// Takes a delivery at the position that was advanced to, `surprise_us` later than the slow track has it.
     pub(super) fn take(&mut self, surprise_us: f64, noise_us2: f64) {
-        let fast_surprise_us = surprise_us + self.slow.late_us - self.fast.late_us;
-        for (track, innovation_us) in [(&mut self.slow, surprise_us), (&mut self.fast, fast_surprise_us)] {
+        let surprise_of = |track: &Track| surprise_us + self.slow.late_us - track.late_us;
+        let (of_fast_us, of_steady_us) = (surprise_of(&self.fast), surprise_of(&self.steady));
+        let tracks = [(&mut self.slow, surprise_us), (&mut self.fast, of_fast_us), (&mut self.steady, of_steady_us)];
+        for (track, innovation_us) in tracks {
             let sigmas = innovation_us.abs() / (track.var.ll + noise_us2).sqrt();
             let weight = (FULL_WEIGHT_SIGMAS / sigmas).min(1.0);
             track.update(innovation_us, noise_us2 / weight);
@@ -144,5 +162,16 @@ impl Estimate {
         var.ss += apart_ppm * apart_ppm;
         var.aa = slope;
         true
+    }
+
+    /// Lets the steady track begin anew from the slow one, where that differs and has `seen_s` seconds behind it: enough of
+    /// them are no accident.
+    pub(super) fn settle_drift(&mut self, seen_s: f64) {
+        let apart_ppm = (self.steady.slow_ppm - self.slow.slow_ppm).abs();
+        if seen_s >= STEADY_WRONG_AFTER_S
+            && apart_ppm > STEADY_WRONG_SIGMAS * self.slow.var.ss.sqrt() + STEADY_WRONG_PPM
+        {
+            self.steady = self.slow;
+        }
     }
 }

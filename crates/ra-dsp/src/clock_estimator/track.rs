@@ -92,6 +92,18 @@ impl Track {
         v.ls = 0.0;
     }
 
+    /// Moves on by `dt_s` at a rate that nothing moves; what was learnt weighs less the longer ago it was.
+    pub(super) fn predict_steady(&mut self, dt_s: f64, memory_s: f64) {
+        self.late_us += self.slow_ppm * dt_s;
+        let (v, fade) = (self.var, 1.0 + dt_s / memory_s);
+        self.var = Covariance {
+            ll: fade * (v.ll + 2.0 * dt_s * v.ls + dt_s * dt_s * v.ss),
+            ls: fade * (v.ls + dt_s * v.ss),
+            ss: fade * v.ss,
+            ..Covariance::default()
+        };
+    }
+
     /// Takes away all opinion on the slope; its variance stays.
     fn forget_slope(&mut self) {
         self.slope_ppm_per_s = 0.0;

@@ -135,13 +135,14 @@ impl Control {
             Ok(ring) => ring,
             Err(cause) => return self.attempt_failed(id, cause.to_string()),
         };
+        let now_ns = self.now_ns;
         let Some(entry) = self.source_mut(id) else { return };
         let Kind::Clocked(device) = &mut entry.kind else { return };
         let Some(source) = device.take() else { return };
         entry.reader = Some(reader);
         entry.replace_monitor(monitor);
         entry.in_transit = true;
-        entry.supervision.attempt();
+        entry.supervision.attempt(now_ns);
         let name = entry.config.name.clone();
         self.requests.push_back(Request::RestartClocked { id, name, source, input });
     }

@@ -62,13 +62,16 @@ struct Outage {
     /// Why it could not be opened again.
     last_failure: Option<String>,
     retry_ns: u64,
+    /// When the attempt began that is going on, or was the last.
+    attempt_ns: u64,
     /// Somebody has asked for an attempt while one was going on: should that fail, the next one is due at once.
     is_asked: bool,
 }
 
 /// What has to be done about a source.
 enum Finding {
-    Lost(String),
+    /// Why, and how many of the latest frames may be another device's.
+    Lost(String, u64),
     Flipped(StreamSpec),
     Ended,
     Refused,
@@ -173,7 +176,14 @@ impl Supervision {
         let was_well = self.watch.take().is_none_or(|watch| watch.flowing_ns() >= WELL_NS);
         self.n_attempts = if was_well { 0 } else { self.n_attempts + 1 };
         self.delivery = Delivery::Awaited;
-        let outage = Outage { since_ns: now_ns, reason, last_failure: None, retry_ns: now_ns, is_asked: false };
+        let outage = Outage {
+            since_ns: now_ns,
+            reason,
+            last_failure: None,
+            retry_ns: now_ns,
+            attempt_ns: now_ns,
+            is_asked: false,
+        };
         self.outage = Some(outage);
     }
 
@@ -184,13 +194,16 @@ impl Supervision {
         if std::mem::take(&mut outage.is_asked) {
             outage.retry_ns = now_ns;
         } else if n_attempts > 0 {
-            outage.retry_ns = now_ns + backoff::wait_ns(n_attempts, now_ns - outage.since_ns, index);
+            let (attempt_ns, away_ns) =
+                (now_ns.saturating_sub(outage.attempt_ns), now_ns.saturating_sub(outage.since_ns));
+            outage.retry_ns = now_ns + backoff::wait_ns(n_attempts, attempt_ns, away_ns, index);
         }
     }
 
     /// An attempt begins: it is what was asked for.
-    pub(super) fn attempt(&mut self) {
+    pub(super) fn attempt(&mut self, now_ns: u64) {
         if let Some(outage) = &mut self.outage {
+            outage.attempt_ns = now_ns;
             outage.is_asked = false;
         }
     }
@@ -216,7 +229,7 @@ impl SourceEntry {
         }
         let n_frames = self.monitor.account().produced_frames;
         if let Some(reason) = self.supervision.look(n_frames, now_ns) {
-            return Some(Finding::Lost(reason));
+            return Some(Finding::Lost(reason, 0));
         }
         (!self.judge_clock()).then_some(Finding::Refused)
     }
@@ -255,12 +268,14 @@ fn take_events(
                     outage.retry_ns = now_ns;
                 }
             }
-            StreamEvent::DeviceLost { reason } if is_open => return Some(Finding::Lost(reason)),
+            StreamEvent::DeviceLost { reason, doubtful_frames } if is_open => {
+                return Some(Finding::Lost(reason, doubtful_frames));
+            }
             StreamEvent::FormatChanged { spec } if is_open && spec.channels == was.channels => {
                 return Some(Finding::Flipped(spec));
             }
             StreamEvent::FormatChanged { spec } if is_open => {
-                return Some(Finding::Lost(format!("now delivers {spec}, was opened as {was}")));
+                return Some(Finding::Lost(format!("now delivers {spec}, was opened as {was}"), 0));
             }
             StreamEvent::EndOfStream if is_open => return Some(Finding::Ended),
             // Frames and gaps come through the ring, where they are counted. What else is said of a device that is lost is
@@ -278,7 +293,7 @@ impl Control {
         for id in ids {
             let Some(finding) = self.source_mut(id).and_then(|entry| entry.look(now_ns)) else { continue };
             match finding {
-                Finding::Lost(reason) => self.lose_source(id, reason),
+                Finding::Lost(reason, doubtful_frames) => self.lose_source(id, reason, doubtful_frames),
                 Finding::Flipped(spec) => self.flip_source(id, spec),
                 Finding::Ended => self.stop_clocked(id),
                 Finding::Refused => self.refuse_source(id),
@@ -293,8 +308,9 @@ impl Control {
         self.log_states();
     }
 
-    /// A source has lost its device: its silence is a gap from here on, and it is opened again.
-    pub(super) fn lose_source(&mut self, id: SourceId, reason: String) {
+    /// A source has lost its device: its silence is a gap from here on, and it is opened again. So many of the frames that came
+    /// last may be another device's.
+    fn lose_source(&mut self, id: SourceId, reason: String, doubtful_frames: u64) {
         let now_ns = self.now_ns;
         let Some(entry) = self.source_mut(id) else { return };
         let line = format!("source {}: lost: {reason}", entry.config.name);
@@ -303,6 +319,9 @@ impl Control {
         entry.supervision.wait(now_ns, id.0);
         let is_first = entry.supervision.n_attempts == 0;
         self.tell(MixerCommand::ExpectFollower(id, GapReason::DeviceLost));
+        if doubtful_frames > 0 {
+            self.tell(MixerCommand::DistrustTail(id, doubtful_frames));
+        }
         if is_first {
             self.reopen_source(id);
         } else {

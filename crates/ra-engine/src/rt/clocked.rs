@@ -62,6 +62,10 @@ pub(crate) struct ClockFollower {
     reading: Option<Reading>,
     /// What was dropped because it came too late ends here: its absence is no overrun.
     dropped_until: i64,
+    /// So many frames at the end of what has come are not to be heard; taken note of at the next look.
+    doubtful_frames: u64,
+    /// What is there from here on is not to be heard.
+    doubtful_from: i64,
     /// It was there when the mix began, and has not sounded yet: its first frame is the beginning, and has no fade.
     begins_with_the_mix: bool,
     /// How much sooner than it had to the newest delivery came; told in the block that finds it.
@@ -118,6 +122,8 @@ impl ClockFollower {
             hole_reason: GapReason::Underrun,
             reading: None,
             dropped_until: i64::MIN,
+            doubtful_frames: 0,
+            doubtful_from: i64::MAX,
             begins_with_the_mix: false,
             slack_ns: None,
             spare_ns: f64::INFINITY,
@@ -128,6 +134,11 @@ impl ClockFollower {
     /// Nothing was before its first frame.
     pub(crate) fn begin_with_the_mix(&mut self) {
         self.begins_with_the_mix = true;
+    }
+
+    /// See [`Follower::distrust_tail`](super::follower::Follower::distrust_tail).
+    pub(crate) fn distrust_tail(&mut self, n_frames: u64) {
+        self.doubtful_frames = n_frames;
     }
 
     /// Sees what has arrived.
@@ -158,6 +169,10 @@ impl ClockFollower {
                 segment_begins(from_position.0 as i64);
             }
         });
+        let n_doubtful = std::mem::take(&mut self.doubtful_frames);
+        if n_doubtful > 0 {
+            self.doubtful_from = self.newest_end.saturating_sub_unsigned(n_doubtful);
+        }
         // Late is what comes after all. What was not captured never does, and a device that is dead is not late.
         self.slack_ns = None;
         if has_come {
@@ -301,8 +316,8 @@ impl ClockFollower {
     fn fill_input(&mut self, ring: &mut SourceRing, n_frames: usize, mix: &MixPosition, report: Report<'_>) {
         let channels = ring.channels;
         let sound_until = match self.phase {
-            Phase::Leaving { sound_until, .. } => sound_until,
-            Phase::Waiting | Phase::Reading => i64::MAX,
+            Phase::Leaving { sound_until, .. } => sound_until.min(self.doubtful_from),
+            Phase::Waiting | Phase::Reading => self.doubtful_from,
         };
         let mut done = 0;
         // A round reads frames, drops some or steps over a gap: bounded by the block's length.
@@ -315,7 +330,13 @@ impl ClockFollower {
             let next = ring.reader.position().0 as i64;
             let mut reason = self.hole_reason;
             let mut is_before_the_beginning = false;
-            let n_silent = if wanted >= sound_until {
+            let n_silent = if wanted >= self.doubtful_from {
+                // Nothing more comes: what is left of many gaps is for the next block.
+                if ring.reader.discard(usize::MAX) > 0 || ring.reader.take_gap().is_some() {
+                    continue;
+                }
+                most
+            } else if wanted >= sound_until {
                 most
             } else if next < wanted {
                 // Too late for its place.

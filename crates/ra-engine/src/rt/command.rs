@@ -35,6 +35,8 @@ pub(crate) enum MixerCommand {
     /// The source's device is gone, or is opened anew: the end of its ring is not its end, and its silence from there on is
     /// a gap, for this reason.
     ExpectFollower(SourceId, GapReason),
+    /// Of what has come of the source, so many frames at the end may be another device's: what is not mixed yet is not heard.
+    DistrustTail(SourceId, u64),
     /// The device is open again: when the old ring has been heard, this one is.
     ReplaceFollower(SourceId, Box<Follower>),
     /// Whether the source fails to deliver: while it does, and is silent, its fallback is heard.

@@ -75,6 +75,13 @@ impl Follower {
         }
     }
 
+    /// So many frames at the end of what has come are not to be heard: whose they are is not known. Nothing comes any more.
+    pub(crate) fn distrust_tail(&mut self, n_frames: u64) {
+        if let Feed::Clocked(follower) = &mut self.feed {
+            follower.distrust_tail(n_frames);
+        }
+    }
+
     /// What was heard of the source before, from `old`, ended at `silent_from`: since then something is missing, for that
     /// reason. What `old` has learnt of the source's clock is not lost.
     pub(crate) fn continue_from(&mut self, old: &mut Follower, silent_from: FramePosition, reason: GapReason) {

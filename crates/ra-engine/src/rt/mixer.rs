@@ -331,6 +331,11 @@ impl Mixer {
                     source.expect_follower(reason);
                 }
             }
+            MixerCommand::DistrustTail(id, n_frames) => {
+                if let Some(source) = self.source_mut(id) {
+                    source.follower.distrust_tail(n_frames);
+                }
+            }
             MixerCommand::SetDown(id, is_down) => {
                 if let Some(source) = self.source_mut(id) {
                     source.stand_in.is_down = is_down;

@@ -95,7 +95,7 @@ impl ClockedSource for ByHand {
         }
         // Only while it runs: a stopped one has nothing to say.
         let is_news = self.input.lock().is_none() && !std::mem::replace(&mut self.has_said, true);
-        is_news.then(|| StreamEvent::DeviceLost { reason: UNPLUGGED.into() })
+        is_news.then(|| StreamEvent::DeviceLost { reason: UNPLUGGED.into(), doubtful_frames: 0 })
     }
     fn stop(&mut self) {
         *self.input.lock() = None;

@@ -6,7 +6,7 @@
 use mp3lame_encoder::{Bitrate, Builder, FlushGap, InterleavedPcm, Mode, MonoPcm, Quality};
 use ra_core::{FramePosition, Metadata, StreamSpec};
 
-use super::{Codec, EncodeError, Encoder, Page};
+use super::{Codec, EncodeError, Encoder, Page, told_frames::ToldFrames};
 
 /// Frames by which the sound comes late out of the usual decoder.
 const DECODER_FRAMES: u64 = 529;
@@ -34,8 +34,7 @@ struct Stream {
     /// Bytes that make no whole frame yet.
     encoded: Vec<u8>,
     n_coded_frames: u64,
-    input_frames: u64,
-    told_frames: u64,
+    frames: ToldFrames,
 }
 
 impl Mp3Encoder {
@@ -82,7 +81,7 @@ impl Mp3Encoder {
         {
             stream.n_coded_frames += if self.spec.sample_rate.hz() >= MPEG1_HZ { 1152 } else { 576 };
             let bytes = frame.to_vec();
-            let n_frames = stream.tell(stream.n_coded_frames.saturating_sub(DELAY_FRAMES));
+            let n_frames = stream.frames.tell(stream.n_coded_frames.saturating_sub(DELAY_FRAMES));
             pages.push(Page { bytes, n_frames });
             at += len;
         }
@@ -91,19 +90,11 @@ impl Mp3Encoder {
     }
 }
 
-impl Stream {
-    fn tell(&mut self, n_frames: u64) -> u64 {
-        let new = n_frames.min(self.input_frames).saturating_sub(self.told_frames);
-        self.told_frames += new;
-        new
-    }
-}
-
 impl Encoder for Mp3Encoder {
     /// MP3 streams have none: a listener waits for the next frame, and a server is told titles by other means.
     fn headers(&mut self, _tags: &Metadata) -> Result<Vec<u8>, EncodeError> {
         let library = self.make_library()?;
-        self.stream = Some(Stream { library, encoded: Vec::new(), n_coded_frames: 0, input_frames: 0, told_frames: 0 });
+        self.stream = Some(Stream { library, encoded: Vec::new(), n_coded_frames: 0, frames: ToldFrames::default() });
         Ok(Vec::new())
     }
 
@@ -124,7 +115,7 @@ impl Encoder for Mp3Encoder {
             _ => stream.library.encode_to_vec(InterleavedPcm(&self.finite[..]), &mut stream.encoded),
         };
         encoded.map_err(library)?;
-        stream.input_frames += (interleaved.len() / channels) as u64;
+        stream.frames.take((interleaved.len() / channels) as u64);
         self.pass_on(pages)?;
         Ok(0)
     }
@@ -148,7 +139,7 @@ impl Encoder for Mp3Encoder {
         self.pass_on(pages)?;
         let Some(mut stream) = self.stream.take() else { return Err(not_started()) };
         if let Some(last) = pages.last_mut() {
-            last.n_frames += stream.tell(u64::MAX);
+            last.n_frames += stream.frames.tell(u64::MAX);
         }
         Ok(())
     }

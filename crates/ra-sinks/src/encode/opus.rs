@@ -9,6 +9,7 @@ use super::{
     extrapolate::extrapolate,
     ogg::{OggStream, PageEnd},
     rate_converter::RateConverter,
+    told_frames::ToldFrames,
     vorbis_comment,
 };
 
@@ -80,9 +81,8 @@ struct LogicalStream {
     pending: Vec<f32>,
     /// Frames at the codec's rate behind the pre-skip that were taken.
     taken_frames: u64,
-    /// Input frames taken, and told as part of a page.
-    input_frames: u64,
-    told_frames: u64,
+    /// Input frames.
+    frames: ToldFrames,
     granule: u64,
     /// The first page has one packet alone: the sooner there is sound in a file, the better.
     n_packets_in_page: u32,
@@ -197,7 +197,7 @@ impl OpusEncoder {
         self.converter.push(interleaved, &mut stream.pending).map_err(library)?;
         let channels = self.spec.channels.get();
         stream.taken_frames += ((stream.pending.len() - before) / channels) as u64;
-        stream.input_frames += (interleaved.len() / channels) as u64;
+        stream.frames.take((interleaved.len() / channels) as u64);
         keep_last(&mut self.tail, &stream.pending[before..], tail_samples);
         self.drain(pages)
     }
@@ -259,7 +259,7 @@ impl LogicalStream {
             ogg.push(self.last_packet.clone(), self.granule, end);
         }
         self.taken_frames += n_seconds * u64::from(codec_rate.hz());
-        self.input_frames += n_seconds * u64::from(spec.sample_rate.hz());
+        self.frames.take(n_seconds * u64::from(spec.sample_rate.hz()));
         self.end_page(ogg, spec.sample_rate)
     }
 
@@ -268,15 +268,7 @@ impl LogicalStream {
         self.n_packets_in_page = 0;
         let there = self.granule.saturating_sub(self.pre_skip);
         let n_frames = u128::from(there) * u128::from(rate.hz()) / u128::from(GRANULE_HZ);
-        Page { bytes: ogg.take(), n_frames: self.tell(n_frames as u64) }
-    }
-
-    /// How many frames are new where `n_frames` are there.
-    fn tell(&mut self, n_frames: u64) -> u64 {
-        let n_frames = n_frames.min(self.input_frames);
-        let new = n_frames.saturating_sub(self.told_frames);
-        self.told_frames += new;
-        new
+        Page { bytes: ogg.take(), n_frames: self.frames.tell(n_frames as u64) }
     }
 }
 
@@ -295,8 +287,7 @@ impl Encoder for OpusEncoder {
             pre_skip,
             pending,
             taken_frames: 0,
-            input_frames: 0,
-            told_frames: 0,
+            frames: ToldFrames::default(),
             granule: 0,
             n_packets_in_page: PACKETS_PER_PAGE - 1,
             silent_frames: 0,
@@ -359,7 +350,7 @@ impl Encoder for OpusEncoder {
         stream.pending = last;
         let packet = stream.encode_packet(0..packet_samples, self.layout.streams)?;
         self.ogg.push(packet, end, PageEnd::Stream);
-        let n_frames = stream.tell(u64::MAX);
+        let n_frames = stream.frames.tell(u64::MAX);
         pages.push(Page { bytes: self.ogg.take(), n_frames });
         Ok(())
     }

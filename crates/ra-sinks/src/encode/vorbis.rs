@@ -9,6 +9,7 @@ use vorbis_rs::{VorbisBitrateManagementStrategy, VorbisEncoder as Library, Vorbi
 
 use super::{
     Codec, EncodeError, Encoder, Page, channel_order::VORBIS_FROM_WAV, ogg::random_serial, shared_bytes::SharedBytes,
+    told_frames::ToldFrames,
 };
 
 /// Encodes Ogg/Vorbis.
@@ -23,8 +24,7 @@ pub(super) struct VorbisEncoder {
 
 struct LogicalStream {
     library: SendLibrary,
-    told_frames: u64,
-    input_frames: u64,
+    frames: ToldFrames,
 }
 
 struct SendLibrary(Library<SharedBytes>);
@@ -79,17 +79,9 @@ impl VorbisEncoder {
         let encoded = self.encoded.take();
         let Some(stream) = &mut self.stream else { return Err(not_started()) };
         for (bytes, granule) in pages_of(&encoded) {
-            pages.push(Page { bytes: bytes.to_vec(), n_frames: stream.tell(granule) });
+            pages.push(Page { bytes: bytes.to_vec(), n_frames: stream.frames.tell(granule) });
         }
         Ok(())
-    }
-}
-
-impl LogicalStream {
-    fn tell(&mut self, n_frames: u64) -> u64 {
-        let new = n_frames.min(self.input_frames).saturating_sub(self.told_frames);
-        self.told_frames += new;
-        new
     }
 }
 
@@ -98,7 +90,7 @@ impl Encoder for VorbisEncoder {
         self.encoded.take();
         self.serial = self.serial.wrapping_add(1);
         let library = self.make_library(tags)?;
-        self.stream = Some(LogicalStream { library, told_frames: 0, input_frames: 0 });
+        self.stream = Some(LogicalStream { library, frames: ToldFrames::default() });
         Ok(self.encoded.take())
     }
 
@@ -119,7 +111,7 @@ impl Encoder for VorbisEncoder {
             ra_dsp::replace_non_finite(plane);
         }
         stream.library.0.encode_audio_block(&self.planar).map_err(library)?;
-        stream.input_frames += (interleaved.len() / channels) as u64;
+        stream.frames.take((interleaved.len() / channels) as u64);
         self.pass_on(pages)?;
         Ok(0)
     }
@@ -130,16 +122,14 @@ impl Encoder for VorbisEncoder {
     }
 
     fn finish(&mut self, pages: &mut Vec<Page>) -> Result<(), EncodeError> {
-        let Some(LogicalStream { library: SendLibrary(encoder), mut told_frames, input_frames }) = self.stream.take()
-        else {
+        let Some(LogicalStream { library: SendLibrary(encoder), mut frames }) = self.stream.take() else {
             return Err(not_started());
         };
         encoder.finish().map_err(library)?;
-        for (bytes, granule) in pages_of(&self.encoded.take()) {
-            let n_frames = granule.min(input_frames).saturating_sub(told_frames);
-            told_frames += n_frames;
-            pages.push(Page { bytes: bytes.to_vec(), n_frames });
-        }
+        let rest = self.encoded.take();
+        pages.extend(
+            pages_of(&rest).map(|(bytes, granule)| Page { bytes: bytes.to_vec(), n_frames: frames.tell(granule) }),
+        );
         Ok(())
     }
 

@@ -78,6 +78,7 @@ struct Counts {
     totals: TakeTotals,
     lost_frames: u64,
     n_failovers: u64,
+    n_moved: u64,
     /// Files that the first directory refused and the second took.
     n_in_second: u64,
     n_split_failures: u64,
@@ -255,13 +256,15 @@ impl Session {
     }
 
     fn report(&self) -> SinkReport {
-        let Counts { totals, lost_frames, n_failovers, n_in_second, n_split_failures, n_pauses } = &self.counts;
+        let Counts { totals, lost_frames, n_failovers, n_moved, n_in_second, n_split_failures, n_pauses } =
+            &self.counts;
         let deleted = self.own_files.as_ref().map_or(self.own_files_deleted, OwnFiles::deleted);
         let notes = [
             (totals.clipped_samples, format!("{} samples clipped", totals.clipped_samples)),
             (totals.n_gaps, format!("{} gaps, {} frames of silence", totals.n_gaps, totals.gap_frames)),
             (*lost_frames, format!("{lost_frames} frames lost that had been taken")),
             (*n_failovers, format!("{n_failovers} files could not be written to their end; went on in another")),
+            (*n_moved, format!("{n_moved} files were moved by somebody while they were recorded")),
             (
                 *n_in_second,
                 format!("{n_in_second} files could not be begun in the first directory, and were in the second"),

@@ -17,6 +17,7 @@ use ra_core::{Block, FramePosition, Gap, GapReason, Metadata, SinkError, SinkSta
 use super::{
     config::RecorderConfig,
     container::Container,
+    file_identity::FileIdentity,
     gap_log::{GapLog, Pushed},
     series::{BegunBy, EndedBy, PlaceInSeries},
     sidecar::{RecordingState, SidecarFile},
@@ -48,6 +49,8 @@ pub(crate) struct About {
 pub(crate) struct Take {
     start: SinkStart,
     path: PathBuf,
+    /// The file as it began; `None` where the system does not say, and once it was found somewhere else.
+    begun: Option<FileIdentity>,
     container: Box<dyn Container>,
     accounted_end: FramePosition,
     gaps: GapLog,
@@ -95,6 +98,7 @@ impl Take {
         let TakeParts { start, path, container, sidecar, about } = parts;
         let sidecar = sidecar.map(|file| SidecarPart::new(config, &start, file, about));
         let mut take = Self {
+            begun: FileIdentity::of(&path).ok(),
             path,
             container,
             accounted_end: start.position,
@@ -113,6 +117,19 @@ impl Take {
             return Err(error);
         }
         Ok(take)
+    }
+
+    /// Whether the file is not where it was any more, with everything that is in it. Said once.
+    pub(crate) fn was_moved(&mut self) -> bool {
+        let Some(begun) = &self.begun else { return false };
+        let is_there = match FileIdentity::of(&self.path) {
+            Ok(there) => there.node == begun.node,
+            Err(e) => !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        };
+        if !is_there {
+            self.begun = None;
+        }
+        !is_there
     }
 
     /// Where the file is.

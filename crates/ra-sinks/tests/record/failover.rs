@@ -13,16 +13,11 @@ use serde_json::{Value, json};
 
 use crate::{
     full_disk::TinyDisk,
-    signal::{Driver, truths},
+    signal::{Driver, floats, sidecar_of, truths},
 };
 
-fn floats(files: &[PathBuf]) -> Vec<f32> {
-    let read = |path: &PathBuf| hound::WavReader::open(path).unwrap().into_samples::<f32>().map(|s| s.unwrap());
-    files.iter().flat_map(read).collect()
-}
-
-fn sidecar_of(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(format!("{}.json", path.display())).unwrap()).unwrap()
+fn floats_of_all(files: &[PathBuf]) -> Vec<f32> {
+    files.iter().flat_map(|file| floats(file)).collect()
 }
 
 fn config(disk: &Path, second: &Path) -> RecorderConfig {
@@ -67,7 +62,7 @@ fn a_full_disk_costs_no_frame_where_there_is_a_second_and_the_first_is_taken_aga
     ];
     assert_eq!(report.notes, notes);
     assert_eq!(report.files.len(), 4);
-    assert!(floats(&report.files) == truths(0..n_frames, 2), "not a frame is lost, and none is there twice");
+    assert!(floats_of_all(&report.files) == truths(0..n_frames, 2), "not a frame is lost, and none is there twice");
     let (first, next) = (sidecar_of(&report.files[1]), sidecar_of(&report.files[2]));
     assert_eq!((&first["begun_by"], &next["begun_by"]), (&json!("failover"), &json!("command")));
     let names: Vec<_> = first["series"]["previous"].as_array().unwrap().iter().map(|p| p["file"].clone()).collect();
@@ -108,7 +103,7 @@ fn what_is_refused_while_both_are_full_is_a_gap_and_then_it_goes_on() {
     let n_refused = write(&mut driver, 200);
     assert_eq!(driver.recorder.take_back_frames(), 0);
     let report = driver.finish();
-    assert!(floats(&report.files) == expected, "{report:?}");
+    assert!(floats_of_all(&report.files) == expected, "{report:?}");
     assert!(report.notes.contains(&format!("1 gaps, {n_refused} frames of silence")), "{report:?}");
 }
 
@@ -128,7 +123,7 @@ fn a_directory_that_was_removed_is_made_again_and_no_frame_is_missing() {
     let sidecar = sidecar_of(&file);
     let begins = sidecar["start"]["position"].as_u64().unwrap();
     assert!(begins <= removed_at && begins + 4800 + 128 >= published, "from where the removed one ended: {begins}");
-    assert!(floats(&[file]) == truths(begins..n_frames, 2));
+    assert!(floats(&file) == truths(begins..n_frames, 2));
     assert_eq!(report.notes, ["1 files could not be written to their end; went on in another"]);
 }
 
@@ -160,6 +155,53 @@ fn the_sidecar_and_the_list_of_a_directory_that_was_made_again_are_those_of_the_
 }
 
 #[test]
+fn what_was_moved_is_noticed_and_it_goes_on_where_it_was_told_to() {
+    for moves_directory in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (asked, moved) = (dir.path().join("asked"), dir.path().join("moved"));
+        let mut driver = Driver::start(RecorderConfig::new(asked.join("{name}.wav")), 2);
+        write_ms(&mut driver, 1_000);
+        let old = if moves_directory {
+            fs::rename(&asked, &moved).unwrap();
+            moved.join("take.wav")
+        } else {
+            fs::create_dir(&moved).unwrap();
+            fs::rename(asked.join("take.wav"), moved.join("archived.wav")).unwrap();
+            // Its sidecar has no recording any more.
+            fs::remove_file(asked.join("take.wav.json")).unwrap();
+            moved.join("archived.wav")
+        };
+        write_ms(&mut driver, 1_000);
+        let file = driver.path();
+        assert_eq!(file, asked.join("take.wav"));
+        let n_frames = driver.position;
+        let report = driver.finish();
+        let begins = sidecar_of(&file)["start"]["position"].as_u64().unwrap();
+        let before = floats(&old);
+        assert!(begins * 2 <= before.len() as u64, "no frame is missing between them: {begins}, {}", before.len());
+        assert!(before == truths(0..before.len() as u64 / 2, 2) && floats(&file) == truths(begins..n_frames, 2));
+        let notes = [
+            "1 files could not be written to their end; went on in another",
+            "1 files were moved by somebody while they were recorded",
+        ];
+        assert_eq!(report.notes, notes);
+    }
+    // Where its sidecar stays, the name is not free, and the next one is taken.
+    let dir = tempfile::tempdir().unwrap();
+    let mut driver = Driver::start(RecorderConfig::new(dir.path().join("{name}.wav")), 2);
+    write_ms(&mut driver, 1_000);
+    fs::rename(dir.path().join("take.wav"), dir.path().join("archived.wav")).unwrap();
+    write_ms(&mut driver, 3_000);
+    let n_frames = driver.position;
+    let report = driver.finish();
+    let next = dir.path().join("take-2.wav");
+    let begins = sidecar_of(&next)["start"]["position"].as_u64().unwrap();
+    let before = floats(&dir.path().join("archived.wav"));
+    assert!(before.len() as u64 >= 2 * begins && before == truths(0..before.len() as u64 / 2, 2), "{report:?}");
+    assert!(floats(&next) == truths(begins..n_frames, 2), "{report:?}");
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_again_is_reported_and_nothing_is_swallowed() {
     let dir = tempfile::tempdir().unwrap();
     let mut driver = Driver::start(RecorderConfig::new(dir.path().join("gone/{name}.wav")), 2);
@@ -186,7 +228,7 @@ fn a_directory_that_cannot_be_made_again_is_reported_and_nothing_is_swallowed() 
     let mut expected = truths(begins..refused_from, 2);
     expected.extend(vec![0.0; 2 * (refused_to - refused_from) as usize]);
     expected.extend(truths(refused_to..refused_to + 1000, 2));
-    assert!(floats(&[file]) == expected);
+    assert!(floats(&file) == expected);
 }
 
 #[test]
@@ -207,7 +249,7 @@ fn what_a_pause_could_not_write_is_taken_back_frame_by_frame() {
     driver.try_gap(1000, GapReason::Lagged).unwrap_err();
     let file = driver.path();
     driver.recorder.command(&SinkCommand::Pause).unwrap();
-    let in_file = floats(std::slice::from_ref(&file)).len() as u64 / 2;
+    let in_file = floats(&file).len() as u64 / 2;
     let n_lost = driver.recorder.take_back_frames();
     assert!(n_lost > 10_000 && n_taken == in_file + n_lost, "{n_taken} taken, {in_file} in the file, {n_lost} lost");
     assert_eq!(driver.recorder.take_back_frames(), 0, "told once");
@@ -227,7 +269,7 @@ fn a_split_while_the_disk_fails_goes_over_instead() {
     let n_frames = driver.position;
     assert_eq!(driver.recorder.take_back_frames(), 0);
     let report = driver.finish();
-    assert!(floats(&report.files) == truths(0..n_frames, 2), "{report:?}");
+    assert!(floats_of_all(&report.files) == truths(0..n_frames, 2), "{report:?}");
     let on_disk = report.files.iter().filter(|path| path.starts_with(disk.path())).count();
     assert!(on_disk >= 5 && report.files.len() - on_disk >= 10, "{report:?}");
 }

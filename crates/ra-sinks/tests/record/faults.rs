@@ -19,7 +19,7 @@ use ra_sinks::{
 };
 use serde_json::Value;
 
-use crate::signal::{Driver, truths};
+use crate::signal::{Driver, floats, sidecar_of, truths};
 
 type Rule = Box<dyn FnMut(&Path, StorageCall<'_>) -> io::Result<()> + Send>;
 
@@ -61,14 +61,6 @@ impl StorageTap for Faults {
 
 fn broken() -> io::Error {
     io::Error::from_raw_os_error(5)
-}
-
-fn floats(path: &Path) -> Vec<f32> {
-    hound::WavReader::open(path).unwrap().into_samples::<f32>().map(|s| s.unwrap()).collect()
-}
-
-fn sidecar_of(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(format!("{}.json", path.display())).unwrap()).unwrap()
 }
 
 /// Where a file begins, and how many frames its sidecar promises.

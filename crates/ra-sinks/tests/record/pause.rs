@@ -5,17 +5,9 @@ use std::{fs, path::Path, time::Duration};
 use proptest::prelude::*;
 use ra_core::{Block, BlockStamp, FramePosition, GapReason, Sink, SinkCommand, SinkError, SinkStart};
 use ra_sinks::{RecordFrom, Recorder, RecorderConfig, SplitRule, SyncRhythm};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::signal::{Driver, UNIX_NS, start_of, truths};
-
-fn sidecar_of(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(format!("{}.json", path.display())).unwrap()).unwrap()
-}
-
-fn floats(path: &Path) -> Vec<f32> {
-    hound::WavReader::open(path).unwrap().samples::<f32>().map(|s| s.unwrap()).collect()
-}
+use crate::signal::{Driver, UNIX_NS, floats, sidecar_of, start_of, truths};
 
 #[test]
 fn a_pause_ends_the_file_and_a_resume_begins_the_next_one_behind_it() {

@@ -1,17 +1,12 @@
 //! `FILE.json`: its words, when it is renewed, and that it never grows without bound.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use ra_core::{GapReason, Sink};
 use ra_sinks::{RecorderConfig, SampleFormat, Sidecar, SilenceRule};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::signal::Driver;
-
-fn sidecar_of(path: &Path) -> Value {
-    let json = std::fs::read(format!("{}.json", path.display())).unwrap();
-    serde_json::from_slice(&json).unwrap()
-}
+use crate::signal::{Driver, sidecar_of};
 
 #[test]
 fn it_says_when_it_began_what_is_missing_and_how_loud_it_is() {

@@ -36,6 +36,16 @@ pub(crate) fn as_recorded(format: SampleFormat, position: u64, channels: u16, sa
     recorded
 }
 
+/// What the sidecar of a recording says.
+pub(crate) fn sidecar_of(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(format!("{}.json", path.display())).unwrap()).unwrap()
+}
+
+/// What is in a recording in 32-bit float.
+pub(crate) fn floats(path: &Path) -> Vec<f32> {
+    hound::WavReader::open(path).unwrap().into_samples::<f32>().map(|s| s.unwrap()).collect()
+}
+
 /// A recorder and the place that it is at.
 pub(crate) struct Driver {
     pub(crate) recorder: Recorder,

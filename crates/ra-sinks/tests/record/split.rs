@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     judges::Judge,
-    signal::{Driver, FORMATS, UNIX_NS, start_of, truths},
+    signal::{Driver, FORMATS, UNIX_NS, sidecar_of, start_of, truths},
 };
 
 /// A recorder whose files no power cut is feared for: a thousand of them would be a thousand waits.
@@ -38,10 +38,6 @@ fn bits_of(files: &[PathBuf]) -> Vec<i64> {
         }
     };
     files.iter().flat_map(read).collect()
-}
-
-fn sidecar_of(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(format!("{}.json", path.display())).unwrap()).unwrap()
 }
 
 /// Numbers that are no pattern.

@@ -93,14 +93,16 @@ impl Worker {
                 // A source that breaks its word and says 0 for ever must not spin here.
                 Ok(StreamEvent::Frames { n_frames: 0 }) => {
                     let reason = format!("{} gave no frames", source.describe());
-                    return (filled, Some(StreamEvent::DeviceLost { reason }));
+                    return (filled, Some(StreamEvent::DeviceLost { reason, doubtful_frames: 0 }));
                 }
                 Ok(StreamEvent::Frames { n_frames }) => filled += n_frames.min(wanted - filled),
                 Ok(gap @ StreamEvent::Gap(_)) => {
                     self.events.send(gap).ok(); // as below
                 }
                 Ok(event) => return (filled, Some(event)),
-                Err(error) => return (filled, Some(StreamEvent::DeviceLost { reason: error.to_string() })),
+                Err(error) => {
+                    return (filled, Some(StreamEvent::DeviceLost { reason: error.to_string(), doubtful_frames: 0 }));
+                }
             }
         }
         (filled, None)

@@ -54,6 +54,46 @@ fn an_outage_is_one_gap_of_its_length_and_the_sound_is_back_in_its_place() {
 }
 
 #[test]
+fn what_may_be_another_devices_is_not_heard_and_is_a_part_of_the_gap() {
+    // The last period, all of the cushion, and more than there is: some of it has been heard then.
+    for doubtful_frames in [240, 960, 100_000] {
+        let mut bench = Bench::new(config());
+        let mut mic = Fickle::add(&mut bench, SourceConfig::named("mic"));
+        let mut reader = bench.subscribe("source:mic");
+        let mut last = 0;
+        let got = run(&mut bench, &mut reader, 2000, |n, now_ns| {
+            if n == 1001 {
+                // It was opened again in the step before.
+                mic.opened_s = None;
+            }
+            mic.deliver_until(now_ns);
+            if n == 1000 {
+                last = mic.end_frame();
+                let reason = "moved to another".to_owned();
+                *mic.says.lock() = Some(StreamEvent::DeviceLost { reason, doubtful_frames });
+            }
+        });
+        let stats = source(&bench, "mic");
+        assert_eq!((stats.state, stats.losses, stats.gaps.len()), (SourceState::Live, 1, 1), "{:?}", stats.gaps);
+        let gap = stats.gaps[0];
+        // What has been mixed can't be taken back: two blocks, and what the resampler looks ahead by.
+        let mixed = 1001 * 128 + 2 * 128;
+        let expected = last.saturating_sub(doubtful_frames).max(mixed);
+        assert!(
+            gap.at_frame.0.abs_diff(expected) <= 400 && gap.at_frame.0 < last - 200,
+            "{gap:?}, expected {expected}"
+        );
+        if doubtful_frames == 240 {
+            assert!(gap.at_frame.0.abs_diff(expected) <= 2, "{gap:?}, expected {expected}");
+        }
+        assert!(gap.end().0.abs_diff(mic.begin_frame()) <= 3, "{gap:?}, expected to {}", mic.begin_frame());
+        assert_eq!((gap.n_frames, gap.reason), (stats.inserted_frames, GapReason::DeviceLost));
+        assert!(largest_step(&got[2000..]) < STEEPEST, "{}", largest_step(&got[2000..]));
+        assert!(stats.account.is_balanced() && stats.account.dropped_frames > 0, "{}", stats.account);
+    }
+}
+
+#[test]
 fn silence_is_a_stall_then_a_loss_and_a_stall_that_ends_is_none() {
     let mut bench = Bench::new(config());
     let mut mic = Fickle::add(&mut bench, SourceConfig::named("mic"));
@@ -134,7 +174,7 @@ fn a_source_that_no_thread_can_be_had_for_fails_and_leaves_nothing() {
     let mut mic = Fickle::add(&mut bench, SourceConfig::named("mic"));
     let mut reader = bench.subscribe("main");
     run(&mut bench, &mut reader, 300, |_, now_ns| mic.deliver_until(now_ns));
-    *mic.says.lock() = Some(StreamEvent::DeviceLost { reason: "unplugged".into() });
+    *mic.says.lock() = Some(StreamEvent::DeviceLost { reason: "unplugged".into(), doubtful_frames: 0 });
     bench.control.tick(bench.mixer.next_deadline_ns());
     let Some(Request::RestartClocked { id, .. }) = bench.control.take_request() else { panic!("it is opened again") };
     let message = "out of threads".to_owned();

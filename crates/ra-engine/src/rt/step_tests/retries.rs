@@ -12,7 +12,7 @@ use crate::{AnySource, OnLoss, SourceConfig};
 const MS: u64 = 1_000_000;
 
 fn lost() -> Option<StreamEvent> {
-    Some(StreamEvent::DeviceLost { reason: "unplugged".into() })
+    Some(StreamEvent::DeviceLost { reason: "unplugged".into(), doubtful_frames: 0 })
 }
 
 fn refused() -> Result<Granted, SourceError> {

@@ -165,7 +165,7 @@ impl Session {
             Err(error) if is_failing => self.go_elsewhere_after(error),
             // The fault is the sidecar's alone.
             Err(_) => false,
-            Ok(()) => self.leave_failed_sync(),
+            Ok(()) => self.leave_failed_sync() || self.leave_moved_file(),
         };
         self.forget_what_is_safe();
         if is_elsewhere { Ok(()) } else { flushed }
@@ -181,6 +181,23 @@ impl Session {
     fn leave_failed_sync(&mut self) -> bool {
         let Phase::Recording(current) = &self.phase else { return false };
         current.take.has_failed_sync() && self.go_elsewhere("it could not be brought to the disk", false)
+    }
+
+    /// A file that somebody has moved takes sound as before, where nobody looks for it: it goes on where it was told to, if
+    /// there is a name for it.
+    fn leave_moved_file(&mut self) -> bool {
+        let Phase::Recording(current) = &mut self.phase else { return false };
+        if !current.take.was_moved() {
+            return false;
+        }
+        let path = current.take.path().to_owned();
+        self.counts.n_moved += 1;
+        self.report_is_new = true;
+        let is_elsewhere = self.go_elsewhere("somebody has moved the file that was recorded", true);
+        if !is_elsewhere {
+            log::warn!("{}: {}: somebody has moved this file; it goes on in it", self.start.name, path.display());
+        }
+        is_elsewhere
     }
 
     /// Forgets what no other file will ever have to take over, and takes note of what could not be saved.
