@@ -239,7 +239,7 @@ impl ClockEstimator {
 
     /// Begins anew from the window's `n` deliveries, now that there are more of them. A jump where that changes much.
     fn look_again(&mut self, newest: Stamp, n: usize) -> Option<Observation> {
-        let line = self.line(&self.before).filter(|line| line.is_straight)?;
+        let line = self.line(&self.window, &self.before).filter(|line| line.is_straight)?;
         let (first, again) = self.window.replay(self.timeline, &line, &self.before, self.noise_us2(&line))?;
         // Both have a say on when the newest delivery should have come.
         let by_us = self.estimate.surprise_us(self.timeline, newest) - again.surprise_us(self.timeline, newest);
@@ -305,23 +305,46 @@ impl ClockEstimator {
         if self.noise.is_certain() { self.noise.variance_us2() } else { line.sigma_us * line.sigma_us }
     }
 
-    /// The line through the window's deliveries, expecting the rate of `expected`.
-    fn line(&self, expected: &Estimate) -> Option<Line> {
+    /// The line through a window's deliveries, expecting the rate of `expected`.
+    fn line(&self, window: &Window, expected: &Estimate) -> Option<Line> {
         let Estimate { slow, .. } = expected;
-        self.window.line(self.timeline, slow.slow_ppm, slow.var.ss, self.noise.sigma_us())
+        window.line(self.timeline, slow.slow_ppm, slow.var.ss, self.noise.sigma_us())
     }
 
-    /// Looks whether the deliveries that were left out agree with each other, and goes on from them if they do.
+    /// Looks whether the deliveries that were left out agree with each other, and goes on from them if they do: most of them, or
+    /// all of the newest. Behind a pause a backlog comes first, stamped as it pleases, and agrees with nothing.
     fn reacquire(&mut self) -> Option<Observation> {
-        let first = *self.window.stamps().first()?;
+        // Of many, every fourth is soon enough.
         let n = self.window.stamps().len();
-        let (span_s, stamped_s) = self.window.span_s(self.timeline);
-        let is_enough = (n >= JUMP_DELIVERIES && span_s >= JUMP_SPAN_S)
-            || (n >= JUMP_RARE_DELIVERIES && span_s >= JUMP_RARE_SPAN_S);
-        if !is_enough || (n > 16 && !n.is_multiple_of(4)) {
+        if n > 16 && !n.is_multiple_of(4) {
             return None;
         }
-        let line = self.line(&self.estimate)?;
+        self.go_on_from(&self.window.clone()).or_else(|| {
+            let newest = self.window.newest(self.timeline, JUMP_DELIVERIES, JUMP_SPAN_S)?;
+            let (span_s, stamped_s) = newest.span_s(self.timeline);
+            let line = self.line(&newest, &self.estimate)?;
+            let is_agreed = line.sigma_us <= AGREEMENT * self.noise.sigma_us()
+                && line.n_inliers == newest.stamps().len()
+                && line.is_straight
+                && (0.5 * span_s..2.0 * span_s).contains(&stamped_s);
+            if !is_agreed {
+                return None;
+            }
+            self.go_on_from(&newest)
+        })
+    }
+
+    /// Goes on from deliveries that were left out, if they agree with each other.
+    fn go_on_from(&mut self, window: &Window) -> Option<Observation> {
+        let first = *window.stamps().first()?;
+        let n = window.stamps().len();
+        let (span_s, stamped_s) = window.span_s(self.timeline);
+        let is_enough = (n >= JUMP_DELIVERIES && span_s >= JUMP_SPAN_S)
+            || (n >= JUMP_RARE_DELIVERIES && span_s >= JUMP_RARE_SPAN_S);
+        if !is_enough {
+            return None;
+        }
+        let line = self.line(window, &self.estimate)?;
         let is_agreed = line.sigma_us <= AGREEMENT * self.noise.sigma_us() && 3 * line.n_inliers >= 2 * n;
         let is_lost = n >= LOST_DELIVERIES && span_s >= LOST_SPAN_S && stamped_s >= LOST_SPAN_S;
         if !is_agreed && !is_lost {
@@ -339,7 +362,7 @@ impl ClockEstimator {
         let mut before = self.estimate;
         before.loosen(by_us.abs() * 1e-6 + span_s);
         let noise_us2 = if is_other_noise { told.variance_us2() } else { self.noise_us2(&line) };
-        let (first, estimate) = self.window.replay(self.timeline, &line, &before, noise_us2)?;
+        let (first, estimate) = window.replay(self.timeline, &line, &before, noise_us2)?;
         self.estimate = estimate;
         if is_other_noise {
             self.noise = told;

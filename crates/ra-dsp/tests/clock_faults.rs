@@ -194,3 +194,29 @@ proptest! {
         prop_assert!((estimator.rate_factor() - 1.0).abs() < 20e-6, "{}", estimator.rate_factor());
     }
 }
+
+#[test]
+fn behind_a_pause_the_backlog_does_not_hide_what_comes_on() {
+    // A PulseAudio server that was stopped for 1.5 s delivers up to 16 periods at once, all stamped with one time, has lost the
+    // rest, and goes on every 20 ms.
+    for (n_backlog, backlog_ns) in [(0, 0), (8, 95_000_000), (16, 95_000_000), (16, 15_000_000), (40, 15_000_000)] {
+        let mut estimator = ClockEstimator::new(SampleRate::new(50_000).unwrap());
+        let mut position = 0;
+        let mut observe = |at_ns: u64| {
+            position += 1024;
+            estimator.observe(FramePosition(position - 1024), 1024, at_ns)
+        };
+        // The server's thread wakes when it likes.
+        let wobble = |n: u64| 300_000 * (n % 5);
+        for n in 0..500 {
+            observe(n * 20_480_000 + wobble(n));
+        }
+        let back_ns = 500 * 20_480_000 + 1_500_000_000;
+        for n in 0..n_backlog {
+            assert!(!matches!(observe(back_ns - backlog_ns + n * 70_000), Observation::Jumped { .. }), "the backlog");
+        }
+        let found =
+            (0..100).find(|&n| matches!(observe(back_ns + n * 20_480_000 + wobble(n)), Observation::Jumped { .. }));
+        assert!(found.is_some_and(|n| n <= 7), "{n_backlog} of backlog: {found:?}");
+    }
+}

@@ -146,6 +146,21 @@ impl Window {
         true
     }
 
+    /// The newest deliveries alone, so many and as many as last so long by the source's count; `None` where those are all, or
+    /// where there are not so many.
+    pub(super) fn newest(&self, timeline: Timeline, n_least: usize, span_s: f64) -> Option<Self> {
+        let stamps = self.stamps();
+        let last = *stamps.last()?;
+        let is_long = |stamp: &Stamp| timeline.nominal_s(stamp.position, last.position) >= span_s;
+        let at = stamps.iter().rposition(is_long)?.min(stamps.len().checked_sub(n_least)?);
+        if at == 0 {
+            return None;
+        }
+        let mut newest = Self { len: stamps.len() - at, ..self.clone() };
+        newest.stamps.copy_within(at.., 0);
+        Some(newest)
+    }
+
     /// Whether the newest delivery may change the picture: of the first few each does, of later ones only many.
     pub(super) fn is_worth_a_look(&self) -> bool {
         matches!(self.len, 2..=8 | 11 | 16 | 23 | 32 | 45 | WINDOW_DELIVERIES)
@@ -339,6 +354,21 @@ mod tests {
         }
         let kept: Vec<u64> = window.stamps().iter().map(|stamp| stamp.position).collect();
         assert!(kept.len() <= WINDOW_DELIVERIES && kept.windows(2).all(|pair| pair[1] - pair[0] == 16), "{kept:?}");
+    }
+
+    #[test]
+    fn the_newest_are_so_many_and_so_long() {
+        let all = window(&[0.0; 20]);
+        let positions = |n_least, span_s| {
+            let newest = all.newest(timeline(), n_least, span_s)?;
+            Some((newest.stamps()[0].position, newest.stamps().len()))
+        };
+        assert_eq!(positions(6, 0.08), Some((1_000 + 480 * 11, 9)));
+        assert_eq!(positions(12, 0.08), Some((1_000 + 480 * 8, 12)));
+        assert_eq!(
+            (positions(6, 0.19), positions(6, 0.2), positions(20, 0.08), positions(21, 0.0)),
+            (None, None, None, None)
+        );
     }
 
     #[test]
