@@ -174,6 +174,11 @@ impl ClockEstimator {
         1.0 / (1.0 + self.estimate.slow.slow_ppm * 1e-6)
     }
 
+    /// Whether [`Self::rate_factor`] is worth following: its standard deviation is below 50 ppm.
+    pub fn is_rate_known(&self) -> bool {
+        self.estimate.slow.var.ss < DRIFT_SIGMA_MAX_PPM * DRIFT_SIGMA_MAX_PPM
+    }
+
     /// The source's drift over the last minute or so, once its standard deviation is below 50 ppm. [`Self::rate_factor`] is
     /// what it seems to be at this moment, which is the better one to steer by.
     pub fn drift(&self) -> Option<Ppm> {
@@ -296,7 +301,7 @@ impl ClockEstimator {
             self.period_s += (dt_s - self.period_s) * if self.period_s == 0.0 { 1.0 } else { 0.02 };
         }
         self.estimate = ahead;
-        self.estimate.settle_drift(self.age_s());
+        self.estimate.settle_drift();
         Some(Observation::Accepted)
     }
 

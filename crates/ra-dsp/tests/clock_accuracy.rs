@@ -145,3 +145,13 @@ fn the_drift_is_told_right_where_errors_of_stamps_go_together() {
         assert!(off_early_ppm < 20.0 && off_ppm < 5.0, "seed {seed}: {off_early_ppm:.1} and {off_ppm:.1} ppm");
     }
 }
+
+#[test]
+fn the_drift_that_is_told_follows_a_step_at_any_jitter() {
+    for jitter_us in [0.0, 5.0, 50.0, 200.0] {
+        let clock = DeviceClock { step_ppm: 50.0, step_at_s: 100.0, ..DeviceClock::at_ppm(-20.0) };
+        let run = run(&Device::new(48_000, clock, 256, jitter_us), &Loop::of(145.0), 3);
+        let drift = run.estimator.drift().unwrap().0;
+        assert!((drift - 30.0).abs() < 4.0, "{jitter_us} us: {drift} ppm 45 s behind the step");
+    }
+}

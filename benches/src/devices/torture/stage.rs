@@ -24,6 +24,9 @@ const RINGING_LIN: f32 = 0.001;
 /// Below -50 dBFS nobody hears a fallback.
 const AUDIBLE_LIN: f32 = 0.003;
 
+/// What a gap grows by is told within so many frames.
+const GROWTH_FRAMES: u64 = 1_024;
+
 /// The engine and what listens to it.
 pub(super) struct Stage {
     pub(super) engine: Engine,
@@ -101,8 +104,9 @@ impl Stage {
             // Live again, and the mix is past what was captured when the device came back.
             let mixed = self.mic.look().readings.back().copied();
             let is_past = mixed.is_some_and(|reading| reading.capture_ns > back_ns);
-            let is_live = matches!(source.state, SourceState::Live | SourceState::Fallback);
-            if is_past && is_live && !gaps.is_empty() && source.state == SourceState::Live {
+            // One that grows has no end yet.
+            let has_ended = |gap: &Gap| mixed.is_some_and(|reading| reading.position > gap.end().0 + GROWTH_FRAMES);
+            if is_past && source.state == SourceState::Live && gaps.last().is_some_and(has_ended) {
                 return Ok(gaps);
             }
             ensure!(

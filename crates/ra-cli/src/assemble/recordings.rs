@@ -96,19 +96,23 @@ pub(super) fn check_paths(config: &Config, note: &mut dyn FnMut(usize, String)) 
         let Some(path) = fixed_path(config.base_dir(), &record.path.value, name) else { continue };
         let shown = path.display();
         let place = place_of(&path);
-        let mut sidecar = path.clone().into_os_string();
-        sidecar.push(".json");
-        let has_sidecar = record.config.sidecar == Sidecar::Written && Path::new(&sidecar).exists();
+        let is_taken = |path: &Path| path.symlink_metadata().is_ok();
+        let beside = |ending: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        let has_sidecar = record.config.sidecar == Sidecar::Written;
+        let sidecar = [".json", ".json.tmp"].map(beside).into_iter().find(|path| has_sidecar && is_taken(path));
         let expected = "expected a name that is free, for example by {time} or {index}";
         if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == place) {
             note(record.path.offset, format!("sink {name:?}: path is {shown}, which sink {other:?} writes to already"));
-        } else if path.exists() {
+        } else if is_taken(&path) {
             note(record.path.offset, format!("sink {name:?}: path is {shown}, which exists, {expected}"));
-        } else if has_sidecar {
-            note(
-                record.path.offset,
-                format!("sink {name:?}: path is {shown}, whose sidecar {shown}.json exists, {expected}"),
-            );
+        } else if let Some(sidecar) = sidecar {
+            let sidecar = sidecar.display();
+            let message = format!("sink {name:?}: path is {shown}, beside which {sidecar} exists, {expected}");
+            note(record.path.offset, message);
         } else if let Some(blocker) = path.parent().and_then(blocker_of) {
             let message = format!("sink {name:?}: path is {shown}, but {} is no directory", blocker.display());
             note(record.path.offset, message);

@@ -140,7 +140,7 @@ fn bad_configs_are_exit_code_2_with_file_line_and_what_was_expected() {
         ),
         (
             SOURCE.to_owned() + &SINK.replace("out/s", "half"),
-            "ra.toml:7:8: sink \"s\": path is half.wav, whose sidecar half.wav.json exists, expected a name that is free",
+            "ra.toml:7:8: sink \"s\": path is half.wav, beside which half.wav.json exists, expected a name that is free",
         ),
         (
             SOURCE.to_owned() + &SINK.replace("out/s", "taken"),

@@ -252,18 +252,30 @@ impl Watcher {
             .name("ra-identity".to_owned())
             .spawn(move || {
                 let mut is_first = true;
+                // When it was last known to be where it should be.
+                let mut sure_ns = 0;
                 loop {
                     let news = if std::mem::take(&mut is_first) {
-                        Ok(true)
+                        Ok(false)
                     } else {
                         self.connection.wait_for_news(self.index, LOOK)
                     };
-                    // An output is heard where it is; nothing that it has delivered can be taken back.
+                    let now_ns = SystemClock.now_ns();
                     let doubtful_since_ns = match self.direction {
-                        Direction::Input => SystemClock.now_ns().saturating_sub(WORD.as_nanos() as u64),
+                        Direction::Input if matches!(news, Ok(true)) => {
+                            sure_ns.max(now_ns.saturating_sub(WORD.as_nanos() as u64))
+                        }
+                        Direction::Input => sure_ns,
+                        // It is heard where it is; nothing that it has delivered can be taken back.
                         Direction::Output => u64::MAX,
                     };
                     let place = news.and_then(|_| self.place());
+                    match &place {
+                        Ok(name) if *name == self.device => sure_ns = now_ns,
+                        // Its news is used up.
+                        Err(NoAnswer::InTime) => is_first = true,
+                        _ => {}
+                    }
                     let Some(status) = status.upgrade().filter(|status| !status.is_closed()) else { return };
                     if !self.judge(place, &status, doubtful_since_ns) {
                         return;

@@ -33,8 +33,9 @@ const FAST_SHARE_MIN: f64 = 0.3;
 /// So far back the steady track remembers, in seconds.
 const STEADY_MEMORY_S: f64 = 60.0;
 
-/// It is wrong where the slow one rests on so many seconds and differs by more than this, in standard deviations and in ppm.
-const STEADY_WRONG_AFTER_S: f64 = 10.0;
+/// It is wrong where the slow one has been believed for so many seconds and differs by more than this, in standard deviations
+/// and in ppm.
+const STEADY_WRONG_AFTER_S: f64 = 15.0;
 const STEADY_WRONG_SIGMAS: f64 = 5.0;
 const STEADY_WRONG_PPM: f64 = 1.0;
 
@@ -51,6 +52,8 @@ pub(super) struct Estimate {
     /// A line through the last minute, give or take. Stamps whose errors go together for a second look to the other two as
     /// if the clock changed its rate; here they are what they are.
     pub(super) steady: Track,
+    /// How long nobody has doubted the slow track's rate, in seconds.
+    undisputed_s: f64,
 }
 
 impl Estimate {
@@ -66,6 +69,7 @@ impl Estimate {
             slow: Track { var: var(CRYSTAL_SIGMA_PPM, SLOPE_SIGMA_PPM_PER_S), ..Track::default() },
             fast: Track { var: var(ANYTHING_SIGMA_PPM, 0.0), ..Track::default() },
             steady: Track { var: var(CRYSTAL_SIGMA_PPM, 0.0), ..Track::default() },
+            undisputed_s: 0.0,
         }
     }
 
@@ -90,6 +94,7 @@ impl Estimate {
             track.slow_ppm = slow_ppm;
             track.var.ss = var_ppm2;
         }
+        self.undisputed_s = 0.0;
     }
 
     /// Makes the rate less sure, as after `dt_s` seconds in which nobody looked.
@@ -108,6 +113,7 @@ impl Estimate {
         self.slow.predict(dt_s, &CRYSTAL);
         self.fast.predict(dt_s, &ANYTHING);
         self.steady.predict_steady(dt_s, STEADY_MEMORY_S);
+        self.undisputed_s += dt_s;
         let (whole_ns, rest_ns) = timeline.nominal_ns(self.anchor.position, position);
         // What is whole goes into the anchor, so that the tracks' numbers stay small for ever.
         let late_ns = rest_ns + self.slow.late_us * 1e3;
@@ -156,6 +162,7 @@ impl Estimate {
         let slope = SLOPE_SIGMA_PPM_PER_S * SLOPE_SIGMA_PPM_PER_S;
         // As far as they were apart, as unsure: the outer product keeps the matrix positive.
         self.slow = self.fast;
+        self.undisputed_s = 0.0;
         let var = &mut self.slow.var;
         var.ll += apart_us * apart_us;
         var.ls += apart_us * apart_ppm;
@@ -164,11 +171,10 @@ impl Estimate {
         true
     }
 
-    /// Lets the steady track begin anew from the slow one, where that differs and has `seen_s` seconds behind it: enough of
-    /// them are no accident.
-    pub(super) fn settle_drift(&mut self, seen_s: f64) {
+    /// Lets the steady track begin anew from the slow one, where that differs and has been believed for long enough.
+    pub(super) fn settle_drift(&mut self) {
         let apart_ppm = (self.steady.slow_ppm - self.slow.slow_ppm).abs();
-        if seen_s >= STEADY_WRONG_AFTER_S
+        if self.undisputed_s >= STEADY_WRONG_AFTER_S
             && apart_ppm > STEADY_WRONG_SIGMAS * self.slow.var.ss.sqrt() + STEADY_WRONG_PPM
         {
             self.steady = self.slow;

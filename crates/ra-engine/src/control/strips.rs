@@ -23,6 +23,8 @@ use crate::rt::strip::SourceStrip;
 
 /// How long a fallback source and the one that it stands in for take to change places, in milliseconds.
 const TAKEOVER_MS: f64 = 5.0;
+/// A source that was lost and is open again already is stood in for when it has been silent for so long.
+const MISSED_MS: f64 = 10.0;
 
 impl Control {
     /// Builds the strip and sends it to the mixer.
@@ -85,6 +87,8 @@ impl Control {
             removing: false,
             ended: false,
             away: None,
+            next_away: None,
+            is_returning: false,
             silent_from: FramePosition(0),
             gaps: GapTeller::new(Arc::clone(&entry.counters)),
             is_new: true,
@@ -93,6 +97,7 @@ impl Control {
             is_absence_told: false,
             next: None,
             stand_in: StandIn::new(gate, is_standby),
+            missed_frames: engine_rate.frames_in_ms_ceil(MISSED_MS),
         };
         strip.reserve_routes();
         Ok(Some(strip))

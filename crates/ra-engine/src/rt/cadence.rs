@@ -153,7 +153,7 @@ impl Cadence {
             return if (pace - 1.0).abs() < SAME_PACE { 1.0 } else { pace };
         };
         let Some(place) = master.estimator.frame_at(next.ns, next.fraction_ns) else { return self.pace };
-        let is_known = master.estimator.age_s() >= WATCHED_S && master.estimator.drift().is_some();
+        let is_known = master.estimator.age_s() >= WATCHED_S && master.estimator.is_rate_known();
         if master.anchor.is_none() && !is_known {
             return self.pace;
         }

@@ -331,9 +331,11 @@ impl ClockFollower {
             let mut reason = self.hole_reason;
             let mut is_before_the_beginning = false;
             let n_silent = if wanted >= self.doubtful_from {
-                // Nothing more comes: what is left of many gaps is for the next block.
-                if ring.reader.discard(usize::MAX) > 0 || ring.reader.take_gap().is_some() {
-                    continue;
+                // Nothing more comes. Two rounds for every gap in the ring; what is left of many gaps is for the next block.
+                for _ in 0..16 {
+                    if ring.reader.discard(usize::MAX) == 0 && ring.reader.take_gap().is_none() {
+                        break;
+                    }
                 }
                 most
             } else if wanted >= sound_until {

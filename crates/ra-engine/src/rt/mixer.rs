@@ -333,7 +333,7 @@ impl Mixer {
             }
             MixerCommand::DistrustTail(id, n_frames) => {
                 if let Some(source) = self.source_mut(id) {
-                    source.follower.distrust_tail(n_frames);
+                    source.distrust_tail(n_frames);
                 }
             }
             MixerCommand::SetDown(id, is_down) => {
@@ -356,7 +356,7 @@ impl Mixer {
             }
             MixerCommand::ReplaceFollower(id, follower) => {
                 let refused = match self.source_mut(id) {
-                    Some(source) => source.next.replace(follower),
+                    Some(source) => source.put_next(follower),
                     None => Some(follower),
                 };
                 if let Some(follower) = refused {

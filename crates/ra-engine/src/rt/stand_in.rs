@@ -62,13 +62,14 @@ impl StandIn {
         self.fallback.filter(|_| self.is_covered && (self.is_needed || !self.is_standby))
     }
 
-    /// Learns what the last block was, of `block_frames` frames.
-    fn judge(&mut self, given: Given, can_be_covered: bool, block_frames: u64) {
+    /// Learns what the last block was, of `block_frames` frames. `is_missed`: it is silent for a loss that is over for the
+    /// control side already, and not yet here.
+    fn judge(&mut self, given: Given, is_missed: bool, can_be_covered: bool, block_frames: u64) {
         if self.fallback.is_none() {
             return;
         }
         if !self.is_covered {
-            self.is_covered = self.is_down && given == Given::Nothing;
+            self.is_covered = (self.is_down || is_missed) && given == Given::Nothing;
             self.sound_frames = 0;
             return;
         }
@@ -109,7 +110,8 @@ pub(crate) fn change_places(sources: &mut [Box<SourceStrip>], block_frames: usiz
             .is_some_and(|source| source.follower.gave_sound() || source.stand_in.is_replaced);
         let given = given(&sources[at]);
         let source = &mut sources[at];
-        source.stand_in.judge(given, can_be_covered, block_frames as u64);
+        let is_missed = source.is_missed(block_frames);
+        source.stand_in.judge(given, is_missed, can_be_covered, block_frames as u64);
         source.stand_in.is_replaced = source.stand_in.is_covered && can_be_covered;
         source.follower.ring.counters.set_covered(source.stand_in.is_replaced);
     }

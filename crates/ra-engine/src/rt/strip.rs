@@ -39,6 +39,10 @@ pub(crate) struct SourceStrip {
     pub(crate) ended: bool,
     /// Its device is gone, or opened anew, for this reason: the end of its ring is not its end.
     pub(crate) away: Option<GapReason>,
+    /// And so is the one that is to be heard next, for this reason.
+    pub(crate) next_away: Option<GapReason>,
+    /// Its device was lost, and what was opened since has not sounded yet.
+    pub(crate) is_returning: bool,
     /// Where its sound has ended.
     pub(crate) silent_from: FramePosition,
     /// Where what it lacks is told.
@@ -55,6 +59,8 @@ pub(crate) struct SourceStrip {
     pub(crate) next: Option<Box<Follower>>,
     /// Whether it is heard in the mix, or another one in its place.
     pub(crate) stand_in: StandIn,
+    /// See [`SourceStrip::is_missed`].
+    pub(crate) missed_frames: usize,
 }
 
 /// What came of a block of a source.
@@ -86,7 +92,12 @@ impl SourceStrip {
         let is_finished = follower.next_block(block, time, &mut |gap| {
             lost_gaps += u64::from(!gaps.add(gap, gap_frame, tell));
         });
-        self.quiet_blocks = if self.follower.gave_sound() { 0 } else { self.quiet_blocks.saturating_add(1) };
+        if self.follower.gave_sound() {
+            self.quiet_blocks = 0;
+            self.is_returning = false;
+        } else {
+            self.quiet_blocks = self.quiet_blocks.saturating_add(1);
+        }
         if is_finished {
             if self.finished_blocks == 0 {
                 self.silent_from = self.follower.sound_end;
@@ -182,8 +193,31 @@ impl SourceStrip {
         self.follower.clocked().and_then(ClockFollower::slack_ns)
     }
 
+    /// Whether it has been silent for a while for the loss of its device, be that open again.
+    pub(crate) fn is_missed(&self, block_frames: usize) -> bool {
+        let is_lost = self.away == Some(GapReason::DeviceLost) || self.is_returning;
+        is_lost && self.quiet_blocks.saturating_mul(block_frames) >= self.missed_frames
+    }
+
+    /// Of what has come of its device, so many frames at the end are not to be heard.
+    pub(crate) fn distrust_tail(&mut self, n_frames: u64) {
+        // What was opened last is what has been lost.
+        self.next.as_deref_mut().unwrap_or(&mut self.follower).distrust_tail(n_frames);
+    }
+
+    /// Another follower waits for its turn; returns the one that has waited in vain.
+    pub(crate) fn put_next(&mut self, next: Box<Follower>) -> Option<Box<Follower>> {
+        self.next_away = None;
+        self.next.replace(next)
+    }
+
     /// Its device is away: if the ring has run out before that was known, that was not its end.
     pub(crate) fn expect_follower(&mut self, reason: GapReason) {
+        if self.next.is_some() {
+            // What was lost is the one that nobody has heard yet.
+            self.next_away = Some(reason);
+            return;
+        }
         self.away = Some(reason);
         if self.ended {
             self.ended = false;
@@ -208,6 +242,11 @@ impl SourceStrip {
         {
             let silent_from = if self.finished_blocks > 0 { self.silent_from } else { self.follower.sound_end };
             let reason = self.away.take().unwrap_or(GapReason::NotCaptured);
+            self.is_returning = reason == GapReason::DeviceLost;
+            self.away = self.next_away.take();
+            if std::mem::take(&mut self.ended) {
+                self.follower.ring.counters.set_live();
+            }
             std::mem::swap(&mut self.follower, &mut *next);
             self.follower.continue_from(&mut next, silent_from, reason);
             self.finished_blocks = 0;

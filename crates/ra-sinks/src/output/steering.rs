@@ -120,7 +120,7 @@ impl Steering {
         self.delay_s = Some(delay_s);
         self.window.delay_sum_s += delay_s;
         self.window.n_delays += 1;
-        let is_known = bus.drift().is_some() && self.device.drift().is_some();
+        let is_known = bus.is_rate_known() && self.device.is_rate_known();
         if is_known {
             self.rate_factor = bus.rate_factor() / self.device.rate_factor();
         }

@@ -150,7 +150,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Somebody has removed it, with its directory perhaps.
+    /// Somebody has removed or moved it, with its directory perhaps.
     fn write_again(&mut self) -> io::Result<()> {
         create_directories(&self.directory, Lasting::Yes)?;
         if self.path.symlink_metadata().is_ok() {
@@ -162,7 +162,13 @@ impl Journal {
 
     #[cfg(unix)]
     fn is_gone(&self) -> io::Result<bool> {
-        Ok(std::os::unix::fs::MetadataExt::nlink(&self.file.metadata()?) == 0)
+        use std::os::unix::fs::MetadataExt;
+        let open = self.file.metadata()?;
+        let is_elsewhere = match self.path.symlink_metadata() {
+            Ok(there) => there.ino() != open.ino(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        Ok(open.nlink() == 0 || is_elsewhere)
     }
 
     /// Windows does not let anybody remove a file that is open for writing.

@@ -27,6 +27,8 @@ pub(crate) enum BegunBy {
     Resume,
     /// The file before it could not be written any more.
     Failover,
+    /// Somebody has moved the file before it.
+    Moved,
 }
 
 /// Why a file ends.
@@ -43,6 +45,8 @@ pub(crate) enum EndedBy {
     Pause,
     /// It could not be written any more.
     Failover,
+    /// Somebody has moved it.
+    Moved,
 }
 
 /// A file that has ended.

@@ -49,7 +49,7 @@ pub(crate) struct About {
 pub(crate) struct Take {
     start: SinkStart,
     path: PathBuf,
-    /// The file as it began; `None` where the system does not say, and once it was found somewhere else.
+    /// The file as it began; `None` where the system does not say.
     begun: Option<FileIdentity>,
     container: Box<dyn Container>,
     accounted_end: FramePosition,
@@ -119,17 +119,15 @@ impl Take {
         Ok(take)
     }
 
-    /// Whether the file is not where it was any more, with everything that is in it. Said once.
-    pub(crate) fn was_moved(&mut self) -> bool {
+    /// Whether the file is not where it was any more, with everything that is in it.
+    pub(crate) fn is_moved(&self) -> bool {
         let Some(begun) = &self.begun else { return false };
-        let is_there = match FileIdentity::of(&self.path) {
-            Ok(there) => there.node == begun.node,
-            Err(e) => !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-        };
-        if !is_there {
-            self.begun = None;
+        match FileIdentity::of(&self.path) {
+            Ok(there) => there.node != begun.node,
+            Err(e) => {
+                matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput)
+            }
         }
-        !is_there
     }
 
     /// Where the file is.

@@ -156,49 +156,72 @@ fn the_sidecar_and_the_list_of_a_directory_that_was_made_again_are_those_of_the_
 
 #[test]
 fn what_was_moved_is_noticed_and_it_goes_on_where_it_was_told_to() {
-    for moves_directory in [true, false] {
+    for what in ["directory", "file and sidecar", "file", "directory behind a gap"] {
         let dir = tempfile::tempdir().unwrap();
         let (asked, moved) = (dir.path().join("asked"), dir.path().join("moved"));
         let mut driver = Driver::start(RecorderConfig::new(asked.join("{name}.wav")), 2);
         write_ms(&mut driver, 1_000);
-        let old = if moves_directory {
+        if what == "directory behind a gap" {
+            // Its sidecar is to say so, and can't.
+            driver.try_gap(480, GapReason::Lagged).unwrap();
+        }
+        let old = if what.starts_with("directory") {
             fs::rename(&asked, &moved).unwrap();
             moved.join("take.wav")
         } else {
             fs::create_dir(&moved).unwrap();
             fs::rename(asked.join("take.wav"), moved.join("archived.wav")).unwrap();
-            // Its sidecar has no recording any more.
-            fs::remove_file(asked.join("take.wav.json")).unwrap();
+            if what == "file and sidecar" {
+                fs::rename(asked.join("take.wav.json"), moved.join("archived.wav.json")).unwrap();
+            }
             moved.join("archived.wav")
         };
-        write_ms(&mut driver, 1_000);
+        for _ in 0..16 * 37 {
+            // A sidecar that can't be written is an error of its own.
+            driver.write(128).unwrap();
+            if driver.position % (37 * 128) < 128 {
+                drop(driver.recorder.flush());
+            }
+        }
+        // Where its sidecar stays, the name is not free.
         let file = driver.path();
-        assert_eq!(file, asked.join("take.wav"));
+        assert_eq!(file, asked.join(if what == "file" { "take-2.wav" } else { "take.wav" }), "{what}");
         let n_frames = driver.position;
         let report = driver.finish();
         let begins = sidecar_of(&file)["start"]["position"].as_u64().unwrap();
+        assert_eq!(sidecar_of(&file)["begun_by"], "moved");
         let before = floats(&old);
-        assert!(begins * 2 <= before.len() as u64, "no frame is missing between them: {begins}, {}", before.len());
-        assert!(before == truths(0..before.len() as u64 / 2, 2) && floats(&file) == truths(begins..n_frames, 2));
-        let notes = [
-            "1 files could not be written to their end; went on in another",
-            "1 files were moved by somebody while they were recorded",
-        ];
-        assert_eq!(report.notes, notes);
+        assert_eq!(before.len() as u64, 2 * begins, "{what}: frame by frame behind it, {report:?}");
+        assert!(what.ends_with("gap") || before == truths(0..begins, 2), "{what}");
+        assert!(floats(&file) == truths(begins..n_frames, 2), "{what}");
+        assert!(
+            report.notes.contains(&"1 files were moved by somebody while they were recorded".to_owned()),
+            "{report:?}"
+        );
+        if what == "file" {
+            assert_eq!(sidecar_of(&asked.join("take.wav"))["ended_by"], "moved");
+        }
     }
-    // Where its sidecar stays, the name is not free, and the next one is taken.
+}
+
+#[test]
+fn each_file_that_is_moved_is_left_however_soon() {
     let dir = tempfile::tempdir().unwrap();
-    let mut driver = Driver::start(RecorderConfig::new(dir.path().join("{name}.wav")), 2);
-    write_ms(&mut driver, 1_000);
-    fs::rename(dir.path().join("take.wav"), dir.path().join("archived.wav")).unwrap();
-    write_ms(&mut driver, 3_000);
+    let mut driver = Driver::start(RecorderConfig::new(dir.path().join("{name}-{index}.wav")), 2);
+    let mut ends = 0;
+    for n in 0..5 {
+        write_ms(&mut driver, 300);
+        let file = driver.path();
+        fs::rename(&file, dir.path().join(format!("archived-{n}.wav"))).unwrap();
+        write_ms(&mut driver, 200);
+        let archived = floats(&dir.path().join(format!("archived-{n}.wav")));
+        assert!(archived == truths(ends..ends + archived.len() as u64 / 2, 2), "{n}");
+        ends += archived.len() as u64 / 2;
+    }
     let n_frames = driver.position;
     let report = driver.finish();
-    let next = dir.path().join("take-2.wav");
-    let begins = sidecar_of(&next)["start"]["position"].as_u64().unwrap();
-    let before = floats(&dir.path().join("archived.wav"));
-    assert!(before.len() as u64 >= 2 * begins && before == truths(0..before.len() as u64 / 2, 2), "{report:?}");
-    assert!(floats(&next) == truths(begins..n_frames, 2), "{report:?}");
+    assert!(floats(report.files.last().unwrap()) == truths(ends..n_frames, 2), "{report:?}");
+    assert!(report.notes.contains(&"5 files were moved by somebody while they were recorded".to_owned()), "{report:?}");
 }
 
 #[test]

@@ -62,11 +62,13 @@ fn what_may_be_another_devices_is_not_heard_and_is_a_part_of_the_gap() {
         let mut reader = bench.subscribe("source:mic");
         let mut last = 0;
         let got = run(&mut bench, &mut reader, 2000, |n, now_ns| {
-            if n == 1001 {
+            if n == 1002 {
                 // It was opened again in the step before.
                 mic.opened_s = None;
             }
-            mic.deliver_until(now_ns);
+            if n != 1001 {
+                mic.deliver_until(now_ns);
+            }
             if n == 1000 {
                 last = mic.end_frame();
                 let reason = "moved to another".to_owned();
@@ -91,6 +93,52 @@ fn what_may_be_another_devices_is_not_heard_and_is_a_part_of_the_gap() {
         assert!(largest_step(&got[2000..]) < STEEPEST, "{}", largest_step(&got[2000..]));
         assert!(stats.account.is_balanced() && stats.account.dropped_frames > 0, "{}", stats.account);
     }
+}
+
+#[test]
+fn what_is_lost_again_before_it_was_heard_is_never_heard() {
+    let mut bench = Bench::new(config());
+    let mut mic = Fickle::add(&mut bench, SourceConfig::named("mic"));
+    let mut reader = bench.subscribe("source:mic");
+    let moved = |doubtful_frames| Some(StreamEvent::DeviceLost { reason: "moved".to_owned(), doubtful_frames });
+    let mut last = 0;
+    let got = run(&mut bench, &mut reader, 2000, |n, now_ns| match n {
+        1000 => {
+            mic.deliver_until(now_ns);
+            last = mic.end_frame();
+            *mic.says.lock() = moved(0);
+        }
+        // Opened again, and another's sound comes from it at once, while the old sound is still in the cushion.
+        1001 => (),
+        1002..1005 => {
+            let mut input = mic.input.lock();
+            let input = input.as_mut().expect("open");
+            input.push(now_ns - 1_000_000, &[3.0; 128]);
+            if n == 1004 {
+                *mic.says.lock() = moved(3 * 128);
+            }
+        }
+        1005 => mic.opened_s = None,
+        _ => mic.deliver_until(now_ns),
+    });
+    let stats = source(&bench, "mic");
+    let loud: Vec<_> = got.iter().enumerate().filter(|(_, x)| x.abs() > 0.6).map(|(n, _)| n).collect();
+    assert!(loud.is_empty(), "the other's sound: {:?} to {:?}, {:?}", loud.first(), loud.last(), stats);
+    let states: Vec<_> = stats.states.iter().map(|change| change.state).collect();
+    assert!(!states.contains(&SourceState::Ended) && stats.state == SourceState::Live, "{:?}", stats.states);
+    assert_eq!(
+        (stats.losses, stats.gaps.len(), stats.gaps[0].reason),
+        (2, 1, GapReason::DeviceLost),
+        "{:?}",
+        stats.gaps
+    );
+    assert!(
+        stats.gaps[0].at_frame.0.abs_diff(last) <= 2,
+        "the own sound is heard to its end: {:?}, {last}",
+        stats.gaps
+    );
+    assert!(stats.gaps[0].end().0.abs_diff(mic.begin_frame()) <= 3, "{:?}", stats.gaps);
+    assert!(stats.account.is_balanced());
 }
 
 #[test]

@@ -8,13 +8,43 @@ use ra_dsp::{Insert, Limiter, LimiterConfig};
 use super::fickle::{Fickle, STEEPEST, config, largest_step, room, run, source};
 use super::{Bench, Constant, spec};
 use crate::command::{Command, SourceChange};
-use crate::{AnySource, BusEvent, CommandError, OnLoss, SourceConfig, Strip};
+use crate::{AnySource, BusEvent, CommandError, EngineConfig, Latency, OnLoss, SourceConfig, Strip};
 
 /// A microphone, and a constant that stands in for it.
 fn with_fallback(bench: &mut Bench, return_after_ms: f64) -> Fickle {
     bench.add("tape", AnySource::pulled(Constant(spec(48_000, 1))));
     let on_loss = OnLoss::Fallback("tape".into());
     Fickle::add(bench, SourceConfig { on_loss, return_after_ms, ..SourceConfig::named("mic") })
+}
+
+#[test]
+fn a_loss_that_is_over_before_it_is_heard_is_covered_where_it_is_longer_than_10_ms() {
+    // It is open again at once, and delivers so much later: the mix comes there when nobody is lost any more.
+    for (away_ms, is_covered) in [(0, false), (40, true)] {
+        let mut bench = Bench::new(EngineConfig { latency: Latency::Ms(100.0), ..config() });
+        let mut mic = with_fallback(&mut bench, 30.0);
+        let mut main = bench.subscribe("main");
+        let got = run(&mut bench, &mut main, 2000, |n, now_ns| {
+            if n == 1000 {
+                let reason = "moved".to_owned();
+                *mic.says.lock() = Some(StreamEvent::DeviceLost { reason, doubtful_frames: 0 });
+            } else if n == 1002 {
+                mic.opened_s = None;
+            }
+            if !(1001..1002 + away_ms * 48 / 128).contains(&n) {
+                mic.deliver_until(now_ns);
+            }
+        });
+        let left: Vec<f32> = got.iter().step_by(2).copied().collect();
+        let tape = 0.5 * std::f32::consts::FRAC_1_SQRT_2;
+        let heard = left.windows(48).position(|w| w.iter().all(|x| (x - tape).abs() < 1e-4));
+        assert_eq!(heard.is_some(), is_covered, "{away_ms} ms: {heard:?}");
+        let longest = left[6000..].split(|x| x.abs() > 1e-4).map(<[f32]>::len).max().unwrap();
+        assert!(longest < 48 * 16, "{away_ms} ms away: {longest} frames of silence");
+        let stats = source(&bench, "mic");
+        assert_eq!((stats.state, stats.losses), (SourceState::Live, 1), "{:?}", stats.states);
+        assert!(largest_step(&left[6000..]) < STEEPEST, "{}", largest_step(&left[6000..]));
+    }
 }
 
 #[test]

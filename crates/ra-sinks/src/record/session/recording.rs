@@ -6,6 +6,7 @@ use ra_core::{Block, BlockStamp, FramePosition, Gap, GapReason, SinkError};
 
 use super::{Phase, Session, bytes_of, cause_kind, describe, is_removed, not_recording};
 use crate::record::{
+    opener::Place,
     recent::Remembered,
     series::{BegunBy, EndedBy},
 };
@@ -15,6 +16,8 @@ use crate::record::{
 const CATCH_UP: u64 = 16;
 /// What is handed on from memory at one go, in milliseconds.
 const PIECE_MS: f64 = 100.0;
+/// Between two attempts to leave a file that somebody has moved, in milliseconds.
+const MOVED_RETRY_MS: f64 = 1000.0;
 
 /// Where a block comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,8 +168,11 @@ impl Session {
             Err(error) if is_failing => self.go_elsewhere_after(error),
             // The fault is the sidecar's alone.
             Err(_) => false,
-            Ok(()) => self.leave_failed_sync() || self.leave_moved_file(),
+            Ok(()) => self.leave_failed_sync(),
         };
+        if !is_failing && !is_elsewhere {
+            self.leave_moved_file();
+        }
         self.forget_what_is_safe();
         if is_elsewhere { Ok(()) } else { flushed }
     }
@@ -183,21 +189,30 @@ impl Session {
         current.take.has_failed_sync() && self.go_elsewhere("it could not be brought to the disk", false)
     }
 
-    /// A file that somebody has moved takes sound as before, where nobody looks for it: it goes on where it was told to, if
-    /// there is a name for it.
-    fn leave_moved_file(&mut self) -> bool {
-        let Phase::Recording(current) = &mut self.phase else { return false };
-        if !current.take.was_moved() {
-            return false;
+    /// A file that somebody has moved takes sound as before, where nobody looks for it: it is ended, and the next one begins where
+    /// it was told to. While there is no name for it, the moved one goes on.
+    fn leave_moved_file(&mut self) {
+        let Phase::Recording(current) = &mut self.phase else { return };
+        let is_empty = current.take.accounted_end() == current.take.begin_position();
+        if self.position < self.next_try || is_empty || self.behind.is_some() || !current.take.is_moved() {
+            return;
         }
-        let path = current.take.path().to_owned();
-        self.counts.n_moved += 1;
-        self.report_is_new = true;
-        let is_elsewhere = self.go_elsewhere("somebody has moved the file that was recorded", true);
-        if !is_elsewhere {
-            log::warn!("{}: {}: somebody has moved this file; it goes on in it", self.start.name, path.display());
+        let path = current.take.path().display().to_string();
+        match self.open(self.position, BegunBy::Moved, &[Place::First, Place::Failover]) {
+            Ok(next) => {
+                let next_path = next.take.path().display();
+                log::warn!("{}: {path}: somebody has moved this file; it goes on in {next_path}", self.start.name);
+                self.counts.n_moved += 1;
+                self.switch_to(next, EndedBy::Moved);
+            }
+            Err(error) => {
+                self.next_try = self.position + self.frames_in_ms(MOVED_RETRY_MS);
+                log::error!(
+                    "{}: {path}: somebody has moved this file, and no other can be begun: {error}",
+                    self.start.name
+                );
+            }
         }
-        is_elsewhere
     }
 
     /// Forgets what no other file will ever have to take over, and takes note of what could not be saved.
