@@ -7,8 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use ra_benches::devices::{DeviceTorture, OwnProcess, TortureFigures, own_process};
+use ra_benches::torture::engine::CountingAllocator;
 use ra_benches::torture::{count, exit_code, verdict, whole_number};
 use ra_benches::{Load, Report, Table};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const USAGE: &str = "usage: torture_devices [--cycles N] [--seed N] [--json FILE]";
 /// Fewer cycles than this show that it works, and little more.

@@ -1,4 +1,4 @@
-//! What this process has: threads, memory, time on processors. From Linux's /proc; nothing elsewhere.
+//! What this process has: threads, memory, time on processors. From Linux's /proc; nothing elsewhere, but the heap.
 
 /// A look at the process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -7,6 +7,8 @@ pub(super) struct Health {
     pub(super) n_threads: usize,
     /// Bytes that are resident.
     pub(super) resident_bytes: u64,
+    /// Bytes of the heap that are in use; 0 where nobody counts them.
+    pub(super) heap_bytes: u64,
     /// Time on processors since the start, in seconds.
     pub(super) cpu_s: f64,
 }
@@ -22,6 +24,7 @@ impl Health {
         Self {
             n_threads: number("Threads:").unwrap_or(0) as usize,
             resident_bytes: number("VmRSS:").unwrap_or(0) * 1024,
+            heap_bytes: crate::torture::engine::heap_bytes(),
             cpu_s: cpu_s().unwrap_or(0.0),
         }
     }

@@ -76,6 +76,10 @@ impl Tape {
     /// One that listens to a dial or to anything else; what is no louder than `silent_lin` is silence.
     pub(super) fn new(silent_lin: f32) -> (Self, Findings) {
         let findings = Findings::default();
+        // All of it is touched now: what this program needs for itself is not to look like what it measures.
+        let nothing = Reading { position: 0, capture_ns: 0, behind_frames: None, step_lin: 0.0 };
+        findings.look().readings.resize(MOST_READINGS, nothing);
+        findings.look().readings.clear();
         let (last, scratch) = (Vec::new(), Vec::new());
         (Self { findings: findings.clone(), silent_lin, expected: None, last, scratch }, findings)
     }

@@ -98,6 +98,7 @@ impl DeviceTorture {
             losses: source.losses,
             n_threads: [warm.n_threads, end.n_threads],
             resident_bytes: [warm.resident_bytes, end.resident_bytes],
+            heap_bytes: [warm.heap_bytes, end.heap_bytes],
             busy_cores,
             balanced: stats.sources.iter().all(|source| source.account.is_balanced())
                 && stats.sinks.iter().all(|sink| sink.account.is_balanced() && sink.account.queued_frames == 0),

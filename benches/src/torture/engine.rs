@@ -25,7 +25,7 @@ mod storm;
 mod system_calls;
 mod thread_watch;
 
-pub use allocations::CountingAllocator;
+pub use allocations::{CountingAllocator, heap_bytes};
 pub(crate) use dice::Dice;
 pub use figures::{RealtimeFigures, SoundFigures, StormFigures, TimeFigures, Timing};
 pub use lateness::LateBlocks;

@@ -16,6 +16,8 @@ const UNDELIVERED_MS: f64 = 45.0;
 /// The steepest that a fade of 1 ms of both sounds at full level gets, in one frame.
 const STEP_LIN: f64 = 0.04;
 const MEMORY_BYTES: u64 = 8 << 20;
+/// Lists that are bounded fill up; what is left behind by a loss would be more.
+const HEAP_BYTES: u64 = 1 << 20;
 const CPU_SHARE: f64 = 0.5;
 
 /// One loss and return. Times in milliseconds.
@@ -89,6 +91,8 @@ pub struct TortureFigures {
     pub n_threads: [usize; 2],
     /// Resident bytes after the first cycles, and at the end.
     pub resident_bytes: [u64; 2],
+    /// Bytes of the heap in use at the same times.
+    pub heap_bytes: [u64; 2],
     /// Processors that were busy with it, on average.
     pub busy_cores: f64,
     /// Whether each account adds up.
@@ -184,6 +188,9 @@ impl TortureFigures {
             format!("{:.2} MB", grown as f64 / 1e6),
             "at most 8.4 MB",
         );
+        let grown = self.heap_bytes[1].saturating_sub(self.heap_bytes[0]);
+        let is = format!("{:.3} MB", grown as f64 / 1e6);
+        criteria.check(grown <= HEAP_BYTES, "heap in use grown", is, "at most 1.05 MB");
         criteria.check(self.busy_cores <= CPU_SHARE, "busy cores", format!("{:.2}", self.busy_cores), "at most 0.5");
         criteria.check(self.balanced, "accounts", self.balanced, "true: all add up");
         let told = self.cycles.iter().filter(|cycle| cycle.kind.is_told()).count() as u64;

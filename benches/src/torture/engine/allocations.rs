@@ -1,4 +1,5 @@
-//! An allocator that counts what real-time threads do with it. The program that wants the count makes it its global one.
+//! An allocator that counts what real-time threads do with it, and how much is in use. The program that wants the counts makes
+//! it its global one.
 
 #![allow(unsafe_code, reason = "a global allocator has no safe form; every call is passed on as it came")]
 
@@ -19,6 +20,8 @@ pub struct CountingAllocator;
 // Relaxed everywhere below: counters that order nothing; they are read when their threads are quiet.
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static FREES: AtomicU64 = AtomicU64::new(0);
+/// Wraps below zero and back where threads count each other's.
+static IN_USE_BYTES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     /// Constant and without a destructor: looking at it allocates nothing.
@@ -42,6 +45,12 @@ impl HeapCalls {
     pub(super) fn since(self, earlier: Self) -> Self {
         Self { allocations: self.allocations - earlier.allocations, frees: self.frees - earlier.frees }
     }
+}
+
+/// Bytes of the heap that are in use; 0 where this is not the program's allocator. What the system's allocator keeps besides,
+/// for threads that have ended, is not among them.
+pub fn heap_bytes() -> u64 {
+    IN_USE_BYTES.load(Relaxed)
 }
 
 /// Whether this program's allocator is the one that counts: it sees what this thread does on purpose.
@@ -73,24 +82,28 @@ fn count(counter: &AtomicU64) {
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(&ALLOCATIONS);
+        IN_USE_BYTES.fetch_add(layout.size() as u64, Relaxed);
         // SAFETY: the caller keeps the contract, which is the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(&ALLOCATIONS);
+        IN_USE_BYTES.fetch_add(layout.size() as u64, Relaxed);
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(&ALLOCATIONS);
+        IN_USE_BYTES.fetch_add((new_size as u64).wrapping_sub(layout.size() as u64), Relaxed);
         // SAFETY: as above.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         count(&FREES);
+        IN_USE_BYTES.fetch_sub(layout.size() as u64, Relaxed);
         // SAFETY: as above.
         unsafe { System.dealloc(ptr, layout) }
     }

@@ -411,3 +411,13 @@ fn check_total(bytes: &[u8]) {
         assert!(error.problems.is_sorted_by_key(|p| (p.line, p.column)));
     }
 }
+
+#[test]
+fn paths_that_would_command_a_terminal_are_refused() {
+    let lines = "kind = \"record\"\npath = \"a\\u001b[2J.wav\"\nfailover = \"b\\n\"\n";
+    assert_eq!(
+        sink_errors(lines),
+        "ra.toml:7:8: sink \"s\": path is \"a\\u{1b}[2J.wav\", expected no control characters\n\
+         ra.toml:8:12: sink \"s\": failover is \"b\\n\", expected no control characters"
+    );
+}

@@ -8,7 +8,7 @@ use ra_engine::sinks::{
 
 use super::metadata_section::read_metadata;
 use super::model::{RecordEntry, SinkKind};
-use super::table_reader::{At, TableReader, as_integer};
+use super::table_reader::{At, TableReader, as_integer, clip};
 use crate::duration::parse_duration;
 use crate::size::parse_size;
 
@@ -43,6 +43,7 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
     if path.is_none() {
         table.missing("path", expected);
     }
+    refuse_control(table, "path", path.as_ref());
     // What is wrong is told, whatever the path is.
     let mut config = RecorderConfig::new(path.as_ref().map_or("x.wav", |path| path.value.as_str()));
     read_format(table, path.is_some(), &mut config);
@@ -72,12 +73,20 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
     if let Some(ms) = table.integer("sync_ms", 1..=3_600_000, "(milliseconds)") {
         config.sync = ra_engine::sinks::SyncRhythm::EveryMs(u32::try_from(ms.value).unwrap_or(u32::MAX));
     }
-    let failover =
-        table.string("failover", "a directory").map(|At { value, offset }| At { value: value.into(), offset });
+    let failover = table.string("failover", "a directory");
+    refuse_control(table, "failover", failover.as_ref());
+    let failover = failover.map(|At { value, offset }| At { value: value.into(), offset });
     let offsets = RECORD_KEYS.into_iter().filter_map(|key| Some((key, table.raw(key)?.span().start))).collect();
     let path = path?;
     let path = At { value: path.value.into(), offset: path.offset };
     Some(SinkKind::Record(Box::new(RecordEntry { path, failover, offsets, config })))
+}
+
+/// File systems take control characters; terminals obey them.
+fn refuse_control(table: &TableReader<'_, '_>, key: &str, path: Option<&At<String>>) {
+    if let Some(path) = path.filter(|path| path.value.contains(char::is_control)) {
+        table.error(path.offset, format_args!("{key} is {:?}, expected no control characters", clip(&path.value)));
+    }
 }
 
 /// What depends on the extension is refused only where that is known.

@@ -57,8 +57,11 @@ impl Writer {
 
     /// Lines that stay.
     pub(super) fn print(&self, text: &str) {
-        if !self.send(Output::Lines(text.to_owned())) {
-            lock(&self.shared.progress).n_dropped += 1;
+        // Locked over both: the thread, which looks for what was dropped when nothing waits any more, looks before or behind.
+        let mut progress = lock(&self.shared.progress);
+        // Behind one that was dropped all are, until it is said where they are missing.
+        if progress.n_dropped > 0 || !self.send(Output::Lines(text.to_owned())) {
+            progress.n_dropped += 1;
         }
     }
 
@@ -116,8 +119,11 @@ impl<W: Write> Screen<W> {
                 self.write_output(output);
             }
             // Those that were dropped came behind those that have been written.
-            let n_dropped = lock(&self.shared.progress).n_dropped;
-            if n_dropped > 0 {
+            loop {
+                let n_dropped = lock(&self.shared.progress).n_dropped;
+                if n_dropped == 0 {
+                    break;
+                }
                 self.print(&format!("{n_dropped} messages are missing here: stderr did not take them in time"));
                 lock(&self.shared.progress).n_dropped -= n_dropped;
                 self.shared.has_gone_on.notify_all();
