@@ -217,6 +217,7 @@ impl ClockEstimator {
         }
         self.before = self.estimate;
         self.estimate = self.before.moved_to(stamp, self.noise.variance_us2());
+        self.estimate.doubt();
         self.observed_s = 0.0;
         self.window.clear();
         self.window.push(stamp);
@@ -369,6 +370,7 @@ impl ClockEstimator {
         let noise_us2 = if is_other_noise { told.variance_us2() } else { self.noise_us2(&line) };
         let (first, estimate) = window.replay(self.timeline, &line, &before, noise_us2)?;
         self.estimate = estimate;
+        self.estimate.doubt();
         if is_other_noise {
             self.noise = told;
         }

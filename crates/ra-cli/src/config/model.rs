@@ -153,7 +153,7 @@ pub struct RecordEntry {
     /// The second directory, as it is written in the config.
     pub failover: Option<At<PathBuf>>,
     /// Where each key stands that is there.
-    pub offsets: Vec<(&'static str, usize)>,
+    pub places: Vec<(&'static str, At<()>)>,
     /// Everything else; its paths are those above, and relative still.
     pub config: RecorderConfig,
 }
@@ -161,7 +161,7 @@ pub struct RecordEntry {
 impl RecordEntry {
     /// Where a setting stands; the path where it does not.
     pub fn offset_of(&self, key: &str) -> usize {
-        self.offsets.iter().find(|(known, _)| *known == key).map_or(self.path.offset, |&(_, offset)| offset)
+        self.places.iter().find(|(known, _)| *known == key).map_or(self.path.offset, |(_, place)| place.offset)
     }
 }
 

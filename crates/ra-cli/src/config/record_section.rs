@@ -76,10 +76,11 @@ pub(super) fn read(table: &mut TableReader<'_, '_>) -> Option<SinkKind> {
     let failover = table.string("failover", "a directory");
     refuse_control(table, "failover", failover.as_ref());
     let failover = failover.map(|At { value, offset }| At { value: value.into(), offset });
-    let offsets = RECORD_KEYS.into_iter().filter_map(|key| Some((key, table.raw(key)?.span().start))).collect();
+    let mut place_of = |key| Some((key, At { value: (), offset: table.raw(key)?.span().start }));
+    let places = RECORD_KEYS.into_iter().filter_map(&mut place_of).collect();
     let path = path?;
     let path = At { value: path.value.into(), offset: path.offset };
-    Some(SinkKind::Record(Box::new(RecordEntry { path, failover, offsets, config })))
+    Some(SinkKind::Record(Box::new(RecordEntry { path, failover, places, config })))
 }
 
 /// File systems take control characters; terminals obey them.

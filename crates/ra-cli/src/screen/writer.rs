@@ -37,6 +37,8 @@ struct Progress {
     n_written: u64,
     /// Of which nothing has been said yet.
     n_dropped: u64,
+    /// Of which it is being said.
+    n_being_said: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -85,7 +87,7 @@ impl Writer {
         // Relaxed: what this thread has handed over itself, it knows; the rest is no concern of this call.
         let goal = self.shared.n_queued.load(Ordering::Relaxed);
         let mut progress = lock(&self.shared.progress);
-        while progress.n_written < goal || progress.n_dropped > 0 {
+        while progress.n_written < goal || progress.n_dropped + progress.n_being_said > 0 {
             let before = *progress;
             let waited = self.shared.has_gone_on.wait_timeout_while(progress, patience, |now| *now == before);
             progress = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -119,13 +121,15 @@ impl<W: Write> Screen<W> {
                 self.write_output(output);
             }
             // Those that were dropped came behind those that have been written.
-            loop {
-                let n_dropped = lock(&self.shared.progress).n_dropped;
-                if n_dropped == 0 {
-                    break;
-                }
+            let n_dropped = {
+                let mut progress = lock(&self.shared.progress);
+                progress.n_being_said = std::mem::take(&mut progress.n_dropped);
+                progress.n_being_said
+            };
+            if n_dropped > 0 {
+                // What is printed meanwhile waits in the queue, and so comes behind it.
                 self.print(&format!("{n_dropped} messages are missing here: stderr did not take them in time"));
-                lock(&self.shared.progress).n_dropped -= n_dropped;
+                lock(&self.shared.progress).n_being_said = 0;
                 self.shared.has_gone_on.notify_all();
             }
         }

@@ -104,6 +104,11 @@ impl Estimate {
         self.steady.loosen_rate(dt_s);
     }
 
+    /// Something has happened to the clock or to its stamps: what the slow track says of the rate is to prove itself anew.
+    pub(super) fn doubt(&mut self) {
+        self.undisputed_s = 0.0;
+    }
+
     /// Moves both tracks on to a position; does nothing where it is not ahead.
     pub(super) fn advance_to(&mut self, timeline: Timeline, position: u64) {
         let dt_s = timeline.nominal_s(self.anchor.position, position);

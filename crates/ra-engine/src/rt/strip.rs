@@ -196,7 +196,7 @@ impl SourceStrip {
     /// Whether it has been silent for a while for the loss of its device, be that open again.
     pub(crate) fn is_missed(&self, block_frames: usize) -> bool {
         let is_lost = self.away == Some(GapReason::DeviceLost) || self.is_returning;
-        is_lost && self.quiet_blocks.saturating_mul(block_frames) >= self.missed_frames
+        is_lost && !self.ended && self.quiet_blocks.saturating_mul(block_frames) >= self.missed_frames
     }
 
     /// Of what has come of its device, so many frames at the end are not to be heard.
@@ -242,7 +242,7 @@ impl SourceStrip {
         {
             let silent_from = if self.finished_blocks > 0 { self.silent_from } else { self.follower.sound_end };
             let reason = self.away.take().unwrap_or(GapReason::NotCaptured);
-            self.is_returning = reason == GapReason::DeviceLost;
+            self.is_returning |= reason == GapReason::DeviceLost;
             self.away = self.next_away.take();
             if std::mem::take(&mut self.ended) {
                 self.follower.ring.counters.set_live();

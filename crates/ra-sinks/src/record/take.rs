@@ -119,6 +119,11 @@ impl Take {
         Ok(take)
     }
 
+    /// Writes no sidecar any more: where it was may be another's.
+    pub(crate) fn leave_sidecar(&mut self) {
+        self.sidecar = None;
+    }
+
     /// Whether the file is not where it was any more, with everything that is in it.
     pub(crate) fn is_moved(&self) -> bool {
         let Some(begun) = &self.begun else { return false };

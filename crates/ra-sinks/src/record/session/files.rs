@@ -135,7 +135,12 @@ impl Session {
             self.lose(n_unsure);
             let n_lost = if let Err(SinkError::Tail { lost_frames, .. }) = &closed { *lost_frames } else { 0 };
             let n_frames = take.accounted_end().frames_since(begin) - n_lost;
-            self.note_ended(take.path(), take.sidecar_path(), begin, n_frames);
+            if by == EndedBy::Moved {
+                // What bears its name now is somebody else's, or the next one: none of ours to delete.
+                self.series.ended(take.path(), begin, n_frames);
+            } else {
+                self.note_ended(take.path(), take.sidecar_path(), begin, n_frames);
+            }
         }
         closed
     }

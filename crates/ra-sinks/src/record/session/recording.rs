@@ -16,7 +16,7 @@ use crate::record::{
 const CATCH_UP: u64 = 16;
 /// What is handed on from memory at one go, in milliseconds.
 const PIECE_MS: f64 = 100.0;
-/// Between two attempts to leave a file that somebody has moved, in milliseconds.
+/// Between two files that somebody has moved, or attempts to leave one, in milliseconds.
 const MOVED_RETRY_MS: f64 = 1000.0;
 
 /// Where a block comes from.
@@ -194,15 +194,27 @@ impl Session {
     fn leave_moved_file(&mut self) {
         let Phase::Recording(current) = &mut self.phase else { return };
         let is_empty = current.take.accounted_end() == current.take.begin_position();
-        if self.position < self.next_try || is_empty || self.behind.is_some() || !current.take.is_moved() {
+        if self.position < self.next_try.max(self.next_move)
+            || is_empty
+            || self.behind.is_some()
+            || !current.take.is_moved()
+        {
             return;
         }
         let path = current.take.path().display().to_string();
+        // Where its sidecar has gone with it, what comes to that place is another's.
+        let keeps_sidecar = current.take.sidecar_path().is_some_and(|sidecar| sidecar.symlink_metadata().is_ok());
         match self.open(self.position, BegunBy::Moved, &[Place::First, Place::Failover]) {
             Ok(next) => {
                 let next_path = next.take.path().display();
                 log::warn!("{}: {path}: somebody has moved this file; it goes on in {next_path}", self.start.name);
                 self.counts.n_moved += 1;
+                self.next_move = self.position + self.frames_in_ms(MOVED_RETRY_MS);
+                if let Phase::Recording(current) = &mut self.phase
+                    && !keeps_sidecar
+                {
+                    current.take.leave_sidecar();
+                }
                 self.switch_to(next, EndedBy::Moved);
             }
             Err(error) => {
