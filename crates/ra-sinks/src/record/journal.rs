@@ -104,6 +104,11 @@ impl Journal {
                 return if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
             }
         };
+        let is_own = |own: &OwnFile| !matches!(&own.life, Life::Begun(begun) if begun.node != identity.node);
+        if !self.files.iter().rev().find(|own| own.file == file).is_none_or(is_own) {
+            // Ours was moved, and what bears its name now is somebody else's.
+            return self.forget(&file);
+        }
         let sidecar = sidecar.and_then(|path| FileIdentity::of(path).ok());
         let ended = Ended { identity, end_unix_ns, sidecar };
         match self.files.iter_mut().rev().find(|own| own.file == file) {

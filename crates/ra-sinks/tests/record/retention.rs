@@ -184,3 +184,18 @@ fn a_recorder_without_retention_keeps_no_list_and_deletes_nothing() {
     driver.finish();
     assert_eq!(seconds_in(dir.path()).len(), 4, "what was recorded without it is not in its list");
 }
+
+#[test]
+fn what_comes_to_the_place_of_a_moved_file_is_somebody_elses() {
+    let dir = tempfile::tempdir().unwrap();
+    // Whether a flush finds out, or the split before it.
+    let mut driver = start_at(config(dir.path(), keep(1)), 0);
+    record_seconds(&mut driver, 1);
+    let path = driver.path();
+    fs::rename(&path, dir.path().join("archived.wav")).unwrap();
+    fs::write(&path, "foreign").unwrap();
+    record_seconds(&mut driver, 6);
+    let report = driver.finish();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "foreign", "{report:?}");
+    assert!(dir.path().join("archived.wav").exists());
+}
